@@ -1,0 +1,8 @@
+//! `nexthop`: where did Azure's routing send this recorded flow?
+
+pub mod net;
+
+pub mod azure;
+pub mod lpm;
+pub mod routing;
+pub mod traffic;

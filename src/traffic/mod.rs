@@ -1,0 +1,23 @@
+//! Recorded traffic: packet captures and flow logs, in one shape.
+//!
+//! Bytes come in; [`FlowBatch`]es of columns go out, with a [`Tally`] of everything that was left
+//! out and why. Reading is split in two, so that decoding can run on many threads: a
+//! [`TrafficReader`] cuts an input into [`Chunk`]s of whole records (cheap, in order), and a
+//! [`Decoder`] turns any chunk into rows (independent of every other chunk).
+//!
+//! Knows nothing of routes.
+
+mod batch;
+pub mod capture;
+pub mod flowlog;
+mod input;
+mod reader;
+mod tally;
+
+pub use batch::{
+    Context, ContextId, Counters, FlowBatch, FlowDirection, FlowState, FlowStatus, Row, RowFlags,
+    SourceFormat, TextId,
+};
+pub use input::{Input, InputError, InputName, find_inputs};
+pub use reader::{Chunk, DecodeOptions, Decoder, ReadOptions, TrafficReader};
+pub use tally::{Damage, DamagePlace, NotApplicable, Tally, Unknown};

@@ -1,0 +1,162 @@
+//! Any input as chunks of whole records, and any chunk as rows.
+
+use std::io::Read;
+
+use super::capture::{self, CaptureChunk, CaptureReader};
+use super::flowlog::{self, FlowLogChunk, FlowLogReader};
+use super::input::Source;
+use super::{FlowBatch, SourceFormat, Tally};
+
+/// Cuts one input into chunks.
+///
+/// Gzip and Zstandard are unpacked, and the format is recognised, by content and never by name.
+/// Reading cannot fail: damage to the framing ends the input, and the last chunk carries the
+/// damage to the books.
+pub struct TrafficReader {
+    kind: Kind,
+    source_bytes: super::input::ByteCount,
+    options: ReadOptions,
+}
+
+/// How inputs are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// About how many bytes a chunk holds; one record at least. The result does not depend on it.
+    pub chunk_bytes: usize,
+}
+
+/// Whole records of one input.
+///
+/// Reused: filling a chunk again keeps its memory.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    capture: CaptureChunk,
+    flow_log: FlowLogChunk,
+    holds: Holds,
+}
+
+/// Turns chunks into rows.
+///
+/// Holds the working memory of one thread; no chunk depends on another.
+#[derive(Debug)]
+pub struct Decoder {
+    capture: capture::Decoder,
+    flow_log: flowlog::Decoder,
+}
+
+/// How packets are decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// The tunnels whose inner packet counts.
+    pub decapsulate: Vec<capture::Tunnel>,
+}
+
+impl TrafficReader {
+    /// Recognises an input and stands before its first record.
+    ///
+    /// An input that nothing recognises gives one chunk, whose only record is damaged
+    /// (`unrecognised_file`).
+    pub fn open(input: Box<dyn Read + Send>, options: ReadOptions) -> Self {
+        let (source, source_bytes) = Source::open(input);
+        let kind = match source {
+            Source::Capture(bytes) => Kind::Capture(CaptureReader::new(bytes)),
+            Source::FlowLog(bytes) => Kind::FlowLog(FlowLogReader::new(bytes)),
+            Source::Unrecognised { detail } => Kind::Unrecognised { detail: Some(detail) },
+        };
+        Self { kind, source_bytes, options }
+    }
+
+    /// Returns false for an input that nothing recognises.
+    pub fn is_recognised(&self) -> bool {
+        !matches!(self.kind, Kind::Unrecognised { .. })
+    }
+
+    /// Returns the format of a capture; a flow log's is known from its records only.
+    pub fn capture_format(&self) -> Option<SourceFormat> {
+        match &self.kind {
+            Kind::Capture(reader) => Some(reader.format()),
+            _ => None,
+        }
+    }
+
+    /// Fills `chunk` with the records that follow. Returns false at the end, with nothing filled.
+    pub fn fill(&mut self, chunk: &mut Chunk) -> bool {
+        let (filled, holds) = match &mut self.kind {
+            Kind::Capture(reader) => {
+                (reader.fill(&mut chunk.capture, self.options.chunk_bytes), Holds::Capture)
+            }
+            Kind::FlowLog(reader) => {
+                (reader.fill(&mut chunk.flow_log, self.options.chunk_bytes), Holds::FlowLog)
+            }
+            Kind::Unrecognised { detail } => match detail.take() {
+                Some(detail) => {
+                    chunk.holds = Holds::Unrecognised { detail };
+                    return true;
+                }
+                None => (false, Holds::Nothing),
+            },
+        };
+        chunk.holds = if filled { holds } else { Holds::Nothing };
+        filled
+    }
+
+    /// Returns the bytes taken from the input so far, before decompression.
+    pub fn bytes_read(&self) -> u64 {
+        self.source_bytes.get()
+    }
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { chunk_bytes: 1 << 20 }
+    }
+}
+
+impl Decoder {
+    /// Prepares the working memory of one thread.
+    pub fn new(options: &DecodeOptions) -> Self {
+        Self {
+            capture: capture::Decoder::new(&options.decapsulate),
+            flow_log: flowlog::Decoder::default(),
+        }
+    }
+
+    /// Appends the rows of a chunk to `batch`, in the order of the input, and the chunk's counts to
+    /// `tally`: records read, not applicable, damaged. Both are expected to be empty.
+    ///
+    /// Afterwards `tally.records_read` is the number of rows and of records left out together.
+    pub fn decode(&mut self, chunk: &Chunk, batch: &mut FlowBatch, tally: &mut Tally) {
+        match &chunk.holds {
+            Holds::Nothing => {}
+            Holds::Capture => self.capture.decode(&chunk.capture, batch, tally),
+            Holds::FlowLog => self.flow_log.decode(&chunk.flow_log, batch, tally),
+            Holds::Unrecognised { detail } => {
+                tally.records_read += 1;
+                tally.count_damage(super::Damage::UnrecognisedFile, 1, 0, || detail.clone());
+            }
+        }
+    }
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self { decapsulate: capture::Tunnel::DEFAULT.to_vec() }
+    }
+}
+
+enum Kind {
+    Capture(CaptureReader),
+    FlowLog(FlowLogReader),
+    Unrecognised { detail: Option<String> },
+}
+
+#[derive(Debug, Default)]
+enum Holds {
+    #[default]
+    Nothing,
+    Capture,
+    FlowLog,
+    Unrecognised {
+        detail: String,
+    },
+}
