@@ -3,6 +3,7 @@
 pub mod net;
 
 pub mod azure;
+pub mod classify;
 pub mod lpm;
 pub mod routing;
 pub mod traffic;

@@ -3,8 +3,10 @@
 //!
 //! Pure: no I/O, no clock.
 
+mod explain;
 mod next_hop;
 mod route_table;
 
+pub use explain::{Candidate, Explanation};
 pub use next_hop::{NextHop, NextHopClass};
 pub use route_table::{Rejection, RouteRow, RouteTable, RouteTableBasis};

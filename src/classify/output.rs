@@ -1,0 +1,191 @@
+//! What a run gives to its writers: labelled rows, one at a time.
+
+use std::net::IpAddr;
+
+use crate::azure::NextHopIps;
+use crate::net::{AddressPrefix, MacAddress};
+use crate::routing::{NextHopClass, RouteTableBasis};
+use crate::traffic::{Counters, FlowDirection, FlowState, FlowStatus, SourceFormat};
+
+/// One labelled row: the columns of the output schema, in their order.
+///
+/// `None` is null. Texts are borrowed from the batch and the tables; nothing is formatted yet.
+#[derive(Clone, Debug)]
+pub struct OutputRow<'a> {
+    /// `RecordKind`.
+    pub kind: RecordKind,
+    /// `FlowTime` and `FlowStartTime`, nanoseconds since 1970: a tuple's own time, a flow's first.
+    pub start_time_ns: i64,
+    /// `FlowEndTime`: a flow's last time; equal to the start for a tuple.
+    pub end_time_ns: i64,
+    /// `SrcIp`.
+    pub source: IpAddr,
+    /// `DestIp`.
+    pub destination: IpAddr,
+    /// `SrcPort` and `DestPort`.
+    pub ports: Option<(u16, u16)>,
+    /// `ProtocolNumber`, and by it `L4Protocol`.
+    pub protocol: u8,
+    /// `FlowDirection`.
+    pub direction: Option<FlowDirection>,
+    /// `FlowState`.
+    pub state: Option<FlowState>,
+    /// `FlowStatus`.
+    pub status: Option<FlowStatus>,
+    /// `FlowEncryption`.
+    pub encryption: Option<&'a str>,
+    /// `PacketsSrcToDest` and its three fellows.
+    pub counters: Counters,
+    /// `CounterBasis`.
+    pub counter_basis: Option<CounterBasis>,
+    /// `MacAddress`.
+    pub mac: Option<MacAddress>,
+    /// `AclGroup`.
+    pub acl_group: Option<&'a str>,
+    /// `AclRule`.
+    pub acl_rule: Option<&'a str>,
+    /// `TargetResourceId`.
+    pub target_resource_id: Option<&'a str>,
+    /// `FlowLogResourceId`.
+    pub flow_log_resource_id: Option<&'a str>,
+    /// `SourceFormat`.
+    pub source_format: SourceFormat,
+    /// `SourceFile`.
+    pub source_file: &'a str,
+    /// `SourceRecord`, 1-based.
+    pub source_record: u64,
+    /// `Partial`.
+    pub is_partial: bool,
+    /// The columns that the label fills.
+    pub label: LabelColumns<'a>,
+}
+
+/// The columns that a label fills, from `RouteTableId` to `PeerNextHopClass`.
+#[derive(Clone, Debug)]
+pub struct LabelColumns<'a> {
+    /// `RouteTableId`.
+    pub route_table_id: Option<&'a str>,
+    /// `RouteTableBasis`; `None` prints as `none`.
+    pub route_table_basis: Option<RouteTableBasis>,
+    /// `LookupIp`.
+    pub lookup: Option<LookupSide>,
+    /// `MatchedPrefix`.
+    pub matched_prefix: Option<AddressPrefix>,
+    /// `RouteSource`, Azure's word.
+    pub route_source: Option<&'a str>,
+    /// `NextHopType`, Azure's word.
+    pub next_hop_type: Option<&'a str>,
+    /// `NextHopIp`: the set, sorted; `None` and the empty set print as null.
+    pub next_hop_ips: Option<&'a NextHopIps>,
+    /// `NextHopName`.
+    pub next_hop_name: Option<&'a str>,
+    /// `NextHopClass`.
+    pub next_hop_class: NextHopClass,
+    /// `PeerNextHopClass`.
+    pub peer_next_hop_class: Option<NextHopClass>,
+}
+
+/// What a row stands for: `RecordKind` in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// One tuple of a flow log.
+    Tuple,
+    /// All packets or tuples of one flow.
+    Flow,
+    /// One packet of a capture.
+    Packet,
+}
+
+/// How the counters of a merged flow were summed: `CounterBasis` in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CounterBasis {
+    /// Each record counts what came since the one before.
+    Delta,
+    /// A restart was seen, whose later records repeat what was counted before it.
+    RestartCumulative,
+}
+
+/// Which address of a row was looked up: `LookupIp` in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LookupSide {
+    /// The source: the label is that of the way back.
+    Source,
+    /// The destination.
+    Destination,
+}
+
+/// Takes rows, in an order that does not depend on the number of threads.
+///
+/// Formatting runs on many threads: each fills a [`RowBuffer`] of its own, and the buffers are
+/// handed over in the order of the input.
+pub trait RowSink {
+    /// What one thread fills.
+    type Buffer: RowBuffer + Send;
+
+    /// Returns an empty buffer.
+    fn buffer(&self) -> Self::Buffer;
+
+    /// Takes the rows of a buffer and leaves it empty, with its memory.
+    ///
+    /// # Errors
+    ///
+    /// When the rows cannot be written.
+    fn append(&mut self, buffer: &mut Self::Buffer) -> std::io::Result<()>;
+}
+
+/// Rows of one thread on their way into a [`RowSink`].
+pub trait RowBuffer {
+    /// Adds a row.
+    fn push(&mut self, row: &OutputRow<'_>);
+}
+
+/// A sink for runs that want the summary alone; rows are then never built.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRows;
+
+impl RowSink for NoRows {
+    type Buffer = Self;
+
+    fn buffer(&self) -> Self {
+        Self
+    }
+
+    fn append(&mut self, _: &mut Self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl RowBuffer for NoRows {
+    fn push(&mut self, _: &OutputRow<'_>) {}
+}
+
+impl RecordKind {
+    /// Returns the word that stands in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tuple => "tuple",
+            Self::Flow => "flow",
+            Self::Packet => "packet",
+        }
+    }
+}
+
+impl CounterBasis {
+    /// Returns the word that stands in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delta => "delta",
+            Self::RestartCumulative => "restart_cumulative",
+        }
+    }
+}
+
+impl LookupSide {
+    /// Returns the word that stands in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "src",
+            Self::Destination => "dest",
+        }
+    }
+}
