@@ -202,7 +202,8 @@ fn compare_ranges(routes: &[Route], probes: &[IpAddr], want: &[u16], place: &str
 }
 
 fn assert_same(a: &[Route], b: &[Route], probes: &[IpAddr]) -> Result<(), TestCaseError> {
-    let (table_a, table_b) = (LpmTable::compile(a).unwrap(), LpmTable::compile(b).unwrap());
+    let [table_a, table_b] =
+        [a, b].map(|routes| LpmTable::compile(routes).expect("few routes, no value 0"));
     let naive = NaiveTable::compile(a);
     for &address in probes {
         prop_assert_eq!(table_a.lookup(address), table_b.lookup(address), "{}", address);
