@@ -3,10 +3,17 @@
 //! Chunks come in by a callback, rows go out through a [`RowSink`]; nothing here does I/O, prints
 //! or reads the clock.
 
+mod label;
+mod log_flows;
 mod output;
+mod packet_flows;
+mod pipeline;
 mod summary;
+mod totals;
 
+pub use label::{Label, Observer};
 pub use output::{
     CounterBasis, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind, RowBuffer, RowSink,
 };
+pub use pipeline::{Classifier, ClassifyOptions};
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

@@ -119,6 +119,9 @@ pub enum LookupSide {
 /// Formatting runs on many threads: each fills a [`RowBuffer`] of its own, and the buffers are
 /// handed over in the order of the input.
 pub trait RowSink {
+    /// False where rows are not even looked at; they are then never built.
+    const WANTS_ROWS: bool = true;
+
     /// What one thread fills.
     type Buffer: RowBuffer + Send;
 
@@ -144,6 +147,7 @@ pub trait RowBuffer {
 pub struct NoRows;
 
 impl RowSink for NoRows {
+    const WANTS_ROWS: bool = false;
     type Buffer = Self;
 
     fn buffer(&self) -> Self {

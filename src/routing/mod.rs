@@ -1,12 +1,19 @@
 //! Azure's rules: effective routes → the table that a source of packets uses, with the reason for
 //! every row that lost.
 //!
-//! Pure: no I/O, no clock.
+//! Pure: no I/O, no clock. The rules are numbered as in the documentation of each function, and a
+//! test is named after each.
 
 mod explain;
 mod next_hop;
+mod owners;
 mod route_table;
+mod selection;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use explain::{Candidate, Explanation};
 pub use next_hop::{NextHop, NextHopClass};
+pub use owners::{Firewall, Owners};
 pub use route_table::{Rejection, RouteRow, RouteTable, RouteTableBasis};
+pub use selection::WinningRoute;

@@ -1,6 +1,7 @@
 //! The route table that one source of packets uses, with every decision of the selection.
 
 use crate::azure::{NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState};
+use crate::net::AddressPrefix;
 
 /// The effective routes of one subnet or NIC after selection.
 #[derive(Clone, Debug)]
@@ -58,4 +59,37 @@ pub enum Rejection {
     ServiceEndpointPreferred,
     /// The row names a service tag whose prefixes are not known.
     UnresolvedServiceTag,
+}
+
+impl RouteRow {
+    /// Returns the row's prefix; `None` for a service tag.
+    pub fn prefix(&self) -> Option<AddressPrefix> {
+        match self.destination {
+            RouteDestination::Prefix(prefix) => Some(prefix),
+            RouteDestination::ServiceTag(_) => None,
+        }
+    }
+}
+
+impl RouteTableBasis {
+    /// Returns the word that stands in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exported => "exported",
+            Self::Computed => "computed",
+        }
+    }
+}
+
+impl Rejection {
+    /// Returns the stable reason code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StateInvalid => "state_invalid",
+            Self::SourcePriority => "source_priority",
+            Self::SystemPreferredOverBgp => "system_preferred_over_bgp",
+            Self::ServiceEndpointPreferred => "service_endpoint_preferred",
+            Self::UnresolvedServiceTag => "unresolved_service_tag",
+        }
+    }
 }

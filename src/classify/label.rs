@@ -1,0 +1,335 @@
+//! The label of one row: which table its sender uses, and what that table says.
+
+use std::net::IpAddr;
+
+use super::{LabelColumns, LookupSide};
+use crate::fib::{Fib, NextHopId, TableId};
+use crate::net::MacAddress;
+use crate::net::special::{is_internet, is_platform};
+use crate::routing::NextHopClass;
+use crate::traffic::{Context, FlowBatch, FlowDirection, Unknown};
+
+/// What the routes say about one row, as small numbers; [`Label::columns`] spells it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The table that was asked.
+    pub table: Option<TableId>,
+    /// The address that was looked up.
+    pub lookup: Option<LookupSide>,
+    /// The hop; `None` without a matching route, too.
+    pub next_hop: Option<NextHopId>,
+    /// Our class of the hop.
+    pub class: NextHopClass,
+    /// Why the class is `unknown`. An unheard-of word of Azure's is unknown without a reason: it
+    /// was looked up, and the row counts as classified.
+    pub unknown: Option<Unknown>,
+    /// The class of the hop that the other end uses, where its table is known.
+    pub peer_class: Option<NextHopClass>,
+}
+
+/// Who observed the tuples of a log's context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observer {
+    /// A NIC or subnet whose table is known.
+    Table(TableId),
+    /// Not known by itself; the local address of each tuple tells the place.
+    LocalAddress,
+    /// Azure's own infrastructure.
+    Platform,
+}
+
+impl Observer {
+    /// Finds who observed the tuples of a context: the NIC with its MAC address, else the NIC or
+    /// subnet that its target resource names.
+    pub fn of(fib: &Fib, batch: &FlowBatch, context: &Context) -> Self {
+        let text = |id: Option<_>| id.map(|id| batch.text(id));
+        Self::of_context(
+            fib,
+            context.mac,
+            text(context.acl_group),
+            text(context.acl_rule),
+            text(context.target_resource_id),
+        )
+    }
+
+    pub(super) fn of_context(
+        fib: &Fib,
+        mac: Option<MacAddress>,
+        acl_group: Option<&str>,
+        acl_rule: Option<&str>,
+        target_resource_id: Option<&str>,
+    ) -> Self {
+        if is_platform_rule(acl_group, acl_rule) {
+            return Self::Platform;
+        }
+        let sources = fib.sources();
+        sources
+            .forced()
+            .or_else(|| mac.and_then(|mac| sources.by_mac(mac)))
+            .or_else(|| target_resource_id.and_then(|id| sources.by_resource_id(id)))
+            .map_or(Self::LocalAddress, Self::Table)
+    }
+}
+
+impl Label {
+    /// Labels a tuple with the hop of the packets that its observer sends: outbound looks up the
+    /// destination, inbound the source, which is the way back.
+    ///
+    /// A tuple without direction cannot exist; it would be read as outbound.
+    pub fn of_tuple(
+        fib: &Fib,
+        observer: Observer,
+        direction: Option<FlowDirection>,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Self {
+        if observer == Observer::Platform || is_platform(source) || is_platform(destination) {
+            return Self::without_table(NextHopClass::Platform, None);
+        }
+        let (local, remote, lookup) = match direction {
+            Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
+            Some(FlowDirection::Outbound) | None => {
+                (source, destination, LookupSide::Destination)
+            }
+        };
+        let table = match observer {
+            Observer::Table(table) => Some(table),
+            _ => fib.sources().by_address(local),
+        };
+        let Some(table) = table else {
+            return Self::without_table(NextHopClass::Unknown, Some(Unknown::NoRouteTable));
+        };
+        Self::looked_up(fib, table, lookup, local, remote)
+    }
+
+    /// Labels a flow or packet of a capture with the hop of what its initiator sends; one that the
+    /// Internet initiated is labelled by its way back.
+    pub fn of_packets(fib: &Fib, source: IpAddr, destination: IpAddr) -> Self {
+        if is_platform(source) || is_platform(destination) {
+            return Self::without_table(NextHopClass::Platform, None);
+        }
+        let sources = fib.sources();
+        if let Some(table) = sources.forced().or_else(|| sources.by_address(source)) {
+            return Self::looked_up(fib, table, LookupSide::Destination, source, destination);
+        }
+        match sources.by_address(destination) {
+            Some(table) if is_internet(source) => {
+                Self::looked_up(fib, table, LookupSide::Source, destination, source)
+            }
+            _ => Self::without_table(NextHopClass::Unknown, Some(Unknown::NoRouteTable)),
+        }
+    }
+
+    /// Spells the label out for a row with these addresses.
+    pub fn columns<'f>(
+        &self,
+        fib: &'f Fib,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> LabelColumns<'f> {
+        let info = self.table.map(|table| fib.info(table));
+        let address = match self.lookup {
+            Some(LookupSide::Source) => source,
+            _ => destination,
+        };
+        let matched = match (self.table, self.unknown) {
+            (Some(table), None) => fib.matched(table, address),
+            _ => None,
+        };
+        let next_hop =
+            self.next_hop.filter(|_| self.unknown.is_none()).map(|id| fib.next_hop(id));
+        LabelColumns {
+            route_table_id: info.map(|info| info.id.as_str()),
+            route_table_basis: info.map(|info| info.basis),
+            lookup: self.lookup,
+            matched_prefix: matched.map(|matched| matched.prefix),
+            route_source: matched.map(|matched| matched.source.as_str()),
+            next_hop_type: next_hop.map(|hop| hop.next_hop_type.as_str()),
+            next_hop_ips: next_hop.map(|hop| &hop.ips),
+            next_hop_name: next_hop.and_then(|hop| hop.name.as_deref()),
+            next_hop_class: self.class,
+            peer_next_hop_class: self.peer_class,
+        }
+    }
+
+    fn without_table(class: NextHopClass, unknown: Option<Unknown>) -> Self {
+        Self { table: None, lookup: None, next_hop: None, class, unknown, peer_class: None }
+    }
+
+    fn looked_up(
+        fib: &Fib,
+        table: TableId,
+        lookup: LookupSide,
+        local: IpAddr,
+        remote: IpAddr,
+    ) -> Self {
+        let (next_hop, class, unknown) = hop_of(fib, table, remote);
+        // One table for every source says nothing about the other end's own.
+        let peer_class = match fib.sources().forced() {
+            Some(_) => None,
+            None => fib.sources().by_address(remote).map(|peer| hop_of(fib, peer, local).1),
+        };
+        Self { table: Some(table), lookup: Some(lookup), next_hop, class, unknown, peer_class }
+    }
+}
+
+fn hop_of(
+    fib: &Fib,
+    table: TableId,
+    address: IpAddr,
+) -> (Option<NextHopId>, NextHopClass, Option<Unknown>) {
+    let next_hop = fib.lookup(table, address);
+    if fib.may_lose_to_service_tag(table, next_hop) && is_internet(address) {
+        return (next_hop, NextHopClass::Unknown, Some(Unknown::UnresolvedServiceTag));
+    }
+    let class = next_hop.map_or(NextHopClass::NoRoute, |id| fib.next_hop(id).class);
+    (next_hop, class, None)
+}
+
+/// Rows that Azure's own infrastructure causes carry this rule and an access list of zeros.
+///
+/// Source: published VNet flow logs; not documented.
+fn is_platform_rule(acl_group: Option<&str>, acl_rule: Option<&str>) -> bool {
+    acl_rule == Some("PlatformRule") && acl_group == Some("00000000-0000-0000-0000-000000000000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fib::Source;
+    use crate::routing::Owners;
+    use crate::routing::testing::rows;
+    use crate::traffic::SourceFormat;
+
+    fn prefix(text: &str) -> Source {
+        Source::Prefix(text.parse().unwrap())
+    }
+
+    /// `web` (10.1.0.0/24, MAC …01) goes everywhere by an appliance; `db` (10.2.0.0/24) directly.
+    fn fib() -> Fib {
+        let web = rows(
+            "Default Active 10.1.0.0/24 VnetLocal
+             User Active 0.0.0.0/0 VirtualAppliance 10.9.0.4",
+        );
+        let db = rows(
+            "Default Active 10.2.0.0/24 VnetLocal
+             Default Active 10.1.0.0/24 VNetPeering
+             Default Active 10.0.0.0/8 None",
+        );
+        let web_sources =
+            vec![prefix("10.1.0.0/24"), Source::Mac("000D3A000001".parse().unwrap())];
+        let db_sources = vec![prefix("10.2.0.0/24"), Source::Nic("db-nic".into())];
+        Fib::compile(&[web, db], &[web_sources, db_sources], &Owners::default()).unwrap()
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_tuple_is_labelled_with_what_its_observer_sends() {
+        use FlowDirection::{Inbound, Outbound};
+        let fib = fib();
+        let db = Observer::Table(fib.table_id(1).unwrap());
+        for (observer, direction, source, destination, class, side, peer) in [
+            (Observer::LocalAddress, Outbound, "10.1.0.4", "10.2.0.4", "appliance", "dest", Some("peering")),
+            (Observer::LocalAddress, Inbound, "10.1.0.4", "10.2.0.4", "peering", "src", Some("appliance")),
+            (db, Inbound, "10.1.0.4", "10.1.0.9", "peering", "src", Some("vnet")),
+            (db, Outbound, "10.2.0.4", "8.8.8.8", "no_route", "dest", None),
+            (db, Outbound, "10.2.0.4", "10.3.0.0", "dropped", "dest", None),
+        ] {
+            let label = Label::of_tuple(&fib, observer, Some(direction), address(source), address(destination));
+            assert_eq!(
+                (label.class.as_str(), label.lookup.unwrap().as_str(), label.peer_class.map(NextHopClass::as_str)),
+                (class, side, peer),
+                "{observer:?} {direction:?} {source} {destination}"
+            );
+            assert_eq!(label.unknown, None);
+        }
+    }
+
+    #[test]
+    fn a_capture_is_labelled_from_its_initiator_and_from_the_internet_by_the_way_back() {
+        let fib = fib();
+        let label = |source, destination| Label::of_packets(&fib, address(source), address(destination));
+        assert_eq!(label("10.2.0.4", "10.1.0.4").class, NextHopClass::Peering);
+        let from_internet = label("203.0.113.7", "10.1.0.4");
+        assert_eq!(from_internet.class, NextHopClass::Appliance);
+        assert_eq!(from_internet.lookup, Some(LookupSide::Source));
+        let columns = from_internet.columns(&fib, address("203.0.113.7"), address("10.1.0.4"));
+        assert_eq!(columns.matched_prefix.unwrap().to_string(), "0.0.0.0/0");
+        // An uncovered private sender is not the Internet.
+        let uncovered = label("172.16.0.1", "10.1.0.4");
+        assert_eq!(uncovered.unknown, Some(Unknown::NoRouteTable));
+        assert_eq!((uncovered.class, uncovered.table), (NextHopClass::Unknown, None));
+    }
+
+    #[test]
+    fn platform_comes_before_everything() {
+        let fib = fib();
+        for (source, destination) in [
+            ("10.1.0.4", "168.63.129.16"),
+            ("168.63.129.16", "10.1.0.4"),
+            ("10.1.0.4", "169.254.169.254"),
+            ("172.16.0.1", "255.255.255.255"),
+        ] {
+            let packets = Label::of_packets(&fib, address(source), address(destination));
+            let tuple = Label::of_tuple(
+                &fib, Observer::LocalAddress, Some(FlowDirection::Outbound), address(source), address(destination),
+            );
+            assert_eq!(packets, tuple);
+            assert_eq!((packets.class, packets.unknown), (NextHopClass::Platform, None));
+        }
+    }
+
+    #[test]
+    fn one_forced_table_serves_every_source_and_tells_nothing_of_the_other_end() {
+        let mut fib = fib();
+        fib.force_table(fib.table_id(1).unwrap());
+        let label = Label::of_packets(&fib, address("203.0.113.7"), address("10.1.0.4"));
+        assert_eq!((label.class, label.lookup), (NextHopClass::Peering, Some(LookupSide::Destination)));
+        assert_eq!(label.peer_class, None);
+    }
+
+    #[test]
+    fn the_observer_is_the_mac_then_the_target_then_the_local_address() {
+        let fib = fib();
+        let mut batch = FlowBatch::default();
+        let target = batch.push_text("/subscriptions/s/x/networkInterfaces/DB-NIC");
+        let vnet = batch.push_text("/subscriptions/s/x/virtualNetworks/hub");
+        let rule = batch.push_text("PlatformRule");
+        let zeros = batch.push_text("00000000-0000-0000-0000-000000000000");
+        let context = Context {
+            format: SourceFormat::VnetV4,
+            mac: Some("000D3A000001".parse().unwrap()),
+            acl_group: None,
+            acl_rule: None,
+            target_resource_id: Some(target),
+            flow_log_resource_id: None,
+        };
+        let observer = |context| Observer::of(&fib, &batch, &context);
+        assert_eq!(observer(context), Observer::Table(fib.table_id(0).unwrap()));
+        let unknown_mac = Context { mac: Some("000D3AFFFFFF".parse().unwrap()), ..context };
+        assert_eq!(observer(unknown_mac), Observer::Table(fib.table_id(1).unwrap()));
+        let whole_vnet = Context { target_resource_id: Some(vnet), ..unknown_mac };
+        assert_eq!(observer(whole_vnet), Observer::LocalAddress);
+        let platform = Context { acl_rule: Some(rule), acl_group: Some(zeros), ..context };
+        assert_eq!(observer(platform), Observer::Platform);
+        assert_ne!(observer(Context { acl_group: None, ..platform }), Observer::Platform);
+    }
+
+    #[test]
+    fn a_default_that_an_unknown_tag_may_override_is_unknown_for_internet_addresses() {
+        let table = rows(
+            "User Active Storage VirtualAppliance 10.9.0.4
+             Default Active 0.0.0.0/0 Internet",
+        );
+        let mut fib = Fib::compile(&[table], &[Vec::new()], &Owners::default()).unwrap();
+        fib.force_table(fib.table_id(0).unwrap());
+        let label = |destination| Label::of_packets(&fib, address("10.1.0.4"), address(destination));
+        assert_eq!(label("8.8.8.8").unknown, Some(Unknown::UnresolvedServiceTag));
+        assert_eq!(label("10.3.0.1").class, NextHopClass::Internet);
+        let columns = label("8.8.8.8").columns(&fib, address("10.1.0.4"), address("8.8.8.8"));
+        assert_eq!((columns.next_hop_type, columns.matched_prefix), (None, None));
+    }
+}

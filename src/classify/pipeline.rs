@@ -1,0 +1,482 @@
+//! The run: chunks of all inputs, decoded, labelled and added up on many threads.
+
+use std::io;
+
+use rayon::prelude::*;
+
+use super::log_flows::{LogFlows, MergedFlow};
+use super::packet_flows::{self, InputShare, PacketFlow, PacketFlows};
+use super::totals::RunTotals;
+use super::{
+    InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary,
+};
+use crate::fib::Fib;
+use crate::traffic::{
+    Chunk, Context, Decoder, DecodeOptions, FlowBatch, InputName, SourceFormat, Tally,
+    TrafficReader,
+};
+
+/// How a run classifies.
+#[derive(Clone, Debug)]
+pub struct ClassifyOptions {
+    /// What a row stands for. `None`: flows for captures, tuples for flow logs. `Packet` holds for
+    /// captures alone, `Tuple` for flow logs alone.
+    pub per: Option<RecordKind>,
+    /// The bound on the memory of flows; past it they are given out early, marked partial.
+    pub memory_bytes_max: usize,
+    /// How many chunks are worked on at once; at least 1. The result does not depend on it.
+    pub threads: usize,
+    /// How packets are decoded.
+    pub decode: DecodeOptions,
+}
+
+/// A run over any number of inputs.
+///
+/// Reading, decoding and labelling overlap: while one round of chunks is worked on by the threads
+/// of the current rayon pool, the next is read. Whatever the threads do, rows leave in the order of
+/// the input (tuples, packets) or by first time, then key (flows), and sums do not depend on order.
+///
+/// Memory: two chunks and one batch a thread, and the flows, bounded by
+/// [`ClassifyOptions::memory_bytes_max`].
+pub struct Classifier<'f, S: RowSink> {
+    fib: &'f Fib,
+    options: ClassifyOptions,
+    sink: S,
+    workers: Vec<Worker<S::Buffer>>,
+    log_flows: LogFlows,
+    chunks: [Vec<Chunk>; 2],
+    inputs: Vec<InputSummary>,
+    totals: RunTotals,
+    has_partial_flows: bool,
+}
+
+impl<'f, S: RowSink> Classifier<'f, S> {
+    /// Prepares the working memory of every thread.
+    ///
+    /// # Panics
+    ///
+    /// When [`ClassifyOptions::threads`] is 0.
+    pub fn new(fib: &'f Fib, options: ClassifyOptions, sink: S) -> Self {
+        assert!(options.threads > 0, "a run needs a thread");
+        let workers = (0..options.threads)
+            .map(|_| Worker::new(fib, &options.decode, sink.buffer()))
+            .collect();
+        let chunks = || (0..options.threads).map(|_| Chunk::default()).collect();
+        Self {
+            fib,
+            sink,
+            workers,
+            log_flows: LogFlows::default(),
+            chunks: [chunks(), chunks()],
+            inputs: Vec::new(),
+            totals: RunTotals::new(fib),
+            has_partial_flows: false,
+            options,
+        }
+    }
+
+    /// Classifies one input to its end. `progress` is told the bytes read of it so far.
+    ///
+    /// # Errors
+    ///
+    /// When the sink cannot take a row.
+    pub fn classify_input(
+        &mut self,
+        name: &InputName,
+        reader: &mut TrafficReader,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> io::Result<()> {
+        self.inputs.push(InputSummary {
+            name: name.clone(),
+            format: reader.capture_format(),
+            is_recognised: reader.is_recognised(),
+            tally: Tally::default(),
+        });
+        let work = self.work_on(reader);
+        let [mut current, mut next] = std::mem::take(&mut self.chunks);
+        let mut filled = fill_round(reader, &mut current);
+        let mut outcome = Ok(());
+        while filled > 0 && outcome.is_ok() {
+            let (filled_next, round) = rayon::join(
+                || fill_round(reader, &mut next),
+                || self.classify_round(&current[..filled], work),
+            );
+            progress(reader.bytes_read());
+            outcome = round;
+            filled = filled_next;
+            std::mem::swap(&mut current, &mut next);
+        }
+        self.chunks = [current, next];
+        self.current_input().tally.bytes_read = reader.bytes_read();
+        outcome
+    }
+
+    /// Gives out the flows that are still held, and the sums of the run.
+    ///
+    /// # Errors
+    ///
+    /// When the sink cannot take a row.
+    ///
+    /// # Panics
+    ///
+    /// When the books of an input do not balance: then nothing of the run may be published.
+    pub fn finish(mut self) -> io::Result<(Summary, S)> {
+        self.give_out_flows(self.has_partial_flows)?;
+        let mut total = Tally::default();
+        for input in &self.inputs {
+            input.tally.assert_balanced();
+            total.add_counts(&input.tally);
+        }
+        total.assert_balanced();
+        let (by_class, by_next_hop) = self.totals.summed(self.fib);
+        let summary = Summary {
+            inputs: self.inputs,
+            total,
+            by_class,
+            by_next_hop,
+            has_partial_flows: self.has_partial_flows,
+        };
+        Ok((summary, self.sink))
+    }
+
+    fn work_on(&self, reader: &TrafficReader) -> Work {
+        match (reader.capture_format().is_some(), self.options.per) {
+            (true, Some(RecordKind::Packet)) => Work::LabelPackets,
+            (true, _) => Work::GatherPackets,
+            (false, Some(RecordKind::Flow)) => Work::GatherTuples,
+            (false, _) => Work::LabelTuples,
+        }
+    }
+
+    fn classify_round(&mut self, chunks: &[Chunk], work: Work) -> io::Result<()> {
+        let fib = self.fib;
+        let input_index = self.inputs.len() - 1;
+        let input = index_u32(input_index);
+        let summary = &mut self.inputs[input_index];
+        let workers = &mut self.workers[..chunks.len()];
+        workers.par_iter_mut().zip(chunks).for_each(|(worker, chunk)| worker.decode(chunk));
+        // A record's number in its input is known once all chunks before it are decoded.
+        let mut records_before = summary.tally.records_read;
+        for worker in &mut *workers {
+            worker.records_before = records_before;
+            records_before += worker.tally.records_read;
+        }
+        let name = summary.name.as_str();
+        workers.par_iter_mut().for_each(|worker| match work {
+            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, S::WANTS_ROWS),
+            Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, S::WANTS_ROWS),
+            Work::GatherPackets => worker.gather(input),
+            Work::GatherTuples => worker.count_tuples(fib),
+        });
+        for worker in workers {
+            summary.format = summary.format.or_else(|| worker.first_format());
+            if work == Work::GatherTuples {
+                self.log_flows.add(&worker.batch, input, worker.records_before);
+            }
+            summary.tally.absorb_next(&worker.tally);
+            self.sink.append(&mut worker.rows)?;
+        }
+        if self.is_over_memory_bound() {
+            self.has_partial_flows = true;
+            self.give_out_flows(true)?;
+        }
+        Ok(())
+    }
+
+    fn is_over_memory_bound(&self) -> bool {
+        let packet_flows: usize = self.workers.iter().map(|worker| worker.flows.len()).sum();
+        packet_flows * PacketFlows::FLOW_BYTES + self.log_flows.memory_bytes()
+            > self.options.memory_bytes_max
+    }
+
+    fn give_out_flows(&mut self, is_partial: bool) -> io::Result<()> {
+        let mut rows = RowsOut { sink: &mut self.sink, pending: 0, outcome: Ok(()) };
+        let (buffers, tables): (Vec<_>, Vec<_>) = self
+            .workers
+            .iter_mut()
+            .map(|worker| (&mut worker.rows, &mut worker.flows))
+            .unzip();
+        let buffer = buffers.into_iter().next().expect("a run has a worker");
+        packet_flows::drain_sorted(tables.into_iter(), |flow, shares| {
+            let label = Label::of_packets(self.fib, flow.source, flow.destination);
+            self.totals.add(&label, &flow.counters);
+            for &InputShare { input, packets } in shares {
+                count_labelled(&mut self.inputs[input as usize].tally, &label, packets);
+            }
+            if S::WANTS_ROWS {
+                let name = self.inputs[flow.input as usize].name.as_str();
+                buffer.push(&packet_flow_row(self.fib, flow, &label, name, is_partial));
+                rows.pushed(buffer);
+            }
+        });
+        self.log_flows.drain_sorted(|flow| {
+            let label = label_of_merged(self.fib, flow);
+            self.totals.add(&label, &flow.counters);
+            if S::WANTS_ROWS {
+                let name = self.inputs[flow.first.0 as usize].name.as_str();
+                buffer.push(&merged_flow_row(self.fib, flow, &label, name, is_partial));
+                rows.pushed(buffer);
+            }
+        });
+        rows.flush(buffer);
+        rows.outcome?;
+        for worker in &mut self.workers {
+            self.totals.absorb(&mut worker.totals);
+        }
+        Ok(())
+    }
+
+    fn current_input(&mut self) -> &mut InputSummary {
+        self.inputs.last_mut().expect("an input was opened")
+    }
+}
+
+/// What happens to the rows of an input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    LabelTuples,
+    LabelPackets,
+    GatherPackets,
+    GatherTuples,
+}
+
+/// The working memory of one thread.
+struct Worker<B> {
+    decoder: Decoder,
+    batch: FlowBatch,
+    tally: Tally,
+    observers: Vec<Observer>,
+    records_before: u64,
+    flows: PacketFlows,
+    totals: RunTotals,
+    rows: B,
+}
+
+impl<B: RowBuffer> Worker<B> {
+    fn new(fib: &Fib, options: &DecodeOptions, rows: B) -> Self {
+        Self {
+            decoder: Decoder::new(options),
+            batch: FlowBatch::default(),
+            tally: Tally::default(),
+            observers: Vec::new(),
+            records_before: 0,
+            flows: PacketFlows::new(),
+            totals: RunTotals::new(fib),
+            rows,
+        }
+    }
+
+    fn decode(&mut self, chunk: &Chunk) {
+        self.batch.clear();
+        self.tally.clear();
+        self.decoder.decode(chunk, &mut self.batch, &mut self.tally);
+    }
+
+    fn gather(&mut self, input: u32) {
+        self.flows.add(&self.batch, input, self.records_before);
+    }
+
+    fn label(&mut self, fib: &Fib, kind: RecordKind, name: &str, wants_rows: bool) {
+        self.find_observers(fib);
+        for row in 0..self.batch.len() {
+            let label = self.label_of(fib, kind, row);
+            count_labelled(&mut self.tally, &label, 1);
+            self.totals.add(&label, &self.batch.counters(row));
+            if wants_rows {
+                let record = self.records_before + u64::from(self.batch.record[row]) + 1;
+                self.rows.push(&batch_row(fib, &self.batch, row, kind, &label, name, record));
+            }
+        }
+    }
+
+    /// The books count tuples as they come; their flows are labelled once merged.
+    fn count_tuples(&mut self, fib: &Fib) {
+        self.find_observers(fib);
+        for row in 0..self.batch.len() {
+            let label = self.label_of(fib, RecordKind::Tuple, row);
+            count_labelled(&mut self.tally, &label, 1);
+        }
+    }
+
+    fn find_observers(&mut self, fib: &Fib) {
+        self.observers.clear();
+        let batch = &self.batch;
+        self.observers
+            .extend(batch.contexts().iter().map(|context| Observer::of(fib, batch, context)));
+    }
+
+    fn label_of(&self, fib: &Fib, kind: RecordKind, row: usize) -> Label {
+        let batch = &self.batch;
+        let (source, destination) = (batch.source[row], batch.destination[row]);
+        if kind == RecordKind::Packet {
+            return Label::of_packets(fib, source, destination);
+        }
+        let observer = self.observers[batch.context[row].index()];
+        Label::of_tuple(fib, observer, batch.direction[row], source, destination)
+    }
+
+    fn first_format(&self) -> Option<SourceFormat> {
+        self.batch.contexts().first().map(|context| context.format)
+    }
+}
+
+/// Hands rows to the sink in portions, and keeps the first error.
+struct RowsOut<'s, S: RowSink> {
+    sink: &'s mut S,
+    pending: usize,
+    outcome: io::Result<()>,
+}
+
+impl<S: RowSink> RowsOut<'_, S> {
+    const PORTION: usize = 8192;
+
+    fn pushed(&mut self, buffer: &mut S::Buffer) {
+        self.pending += 1;
+        if self.pending == Self::PORTION {
+            self.flush(buffer);
+        }
+    }
+
+    fn flush(&mut self, buffer: &mut S::Buffer) {
+        self.pending = 0;
+        let appended = self.sink.append(buffer);
+        if self.outcome.is_ok() {
+            self.outcome = appended;
+        }
+    }
+}
+
+fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
+    chunks.iter_mut().take_while(|chunk| reader.fill(chunk)).count()
+}
+
+fn count_labelled(tally: &mut Tally, label: &Label, records: u64) {
+    match label.unknown {
+        Some(reason) => tally.count_unknown(reason, records),
+        None => tally.classified += records,
+    }
+}
+
+fn batch_row<'a>(
+    fib: &'a Fib,
+    batch: &'a FlowBatch,
+    index: usize,
+    kind: RecordKind,
+    label: &Label,
+    source_file: &'a str,
+    source_record: u64,
+) -> OutputRow<'a> {
+    let row = batch.row(index);
+    let context: &Context = batch.context(row.context);
+    let text = |id: Option<_>| id.map(|id| batch.text(id));
+    OutputRow {
+        kind,
+        start_time_ns: row.time_ns,
+        end_time_ns: row.time_ns,
+        source: row.source,
+        destination: row.destination,
+        ports: row.ports,
+        protocol: row.protocol,
+        direction: row.direction,
+        state: row.state,
+        status: row.status,
+        encryption: text(row.encryption),
+        counters: row.counters,
+        counter_basis: None,
+        mac: context.mac,
+        acl_group: text(context.acl_group),
+        acl_rule: text(context.acl_rule),
+        target_resource_id: text(context.target_resource_id),
+        flow_log_resource_id: text(context.flow_log_resource_id),
+        source_format: context.format,
+        source_file,
+        source_record,
+        is_partial: false,
+        label: label.columns(fib, row.source, row.destination),
+    }
+}
+
+fn packet_flow_row<'a>(
+    fib: &'a Fib,
+    flow: &PacketFlow,
+    label: &Label,
+    source_file: &'a str,
+    is_partial: bool,
+) -> OutputRow<'a> {
+    OutputRow {
+        kind: RecordKind::Flow,
+        start_time_ns: flow.start_time_ns,
+        end_time_ns: flow.end_time_ns,
+        source: flow.source,
+        destination: flow.destination,
+        ports: flow.ports,
+        protocol: flow.protocol,
+        direction: None,
+        state: None,
+        status: None,
+        encryption: None,
+        counters: flow.counters,
+        counter_basis: None,
+        mac: None,
+        acl_group: None,
+        acl_rule: None,
+        target_resource_id: None,
+        flow_log_resource_id: None,
+        source_format: flow.format,
+        source_file,
+        source_record: flow.record,
+        is_partial,
+        label: label.columns(fib, flow.source, flow.destination),
+    }
+}
+
+fn merged_flow_row<'a>(
+    fib: &'a Fib,
+    flow: &MergedFlow<'a>,
+    label: &Label,
+    source_file: &'a str,
+    is_partial: bool,
+) -> OutputRow<'a> {
+    let (key, context) = (flow.key, flow.context);
+    OutputRow {
+        kind: RecordKind::Flow,
+        start_time_ns: flow.start_time_ns,
+        end_time_ns: flow.end_time_ns,
+        source: key.source,
+        destination: key.destination,
+        ports: key.ports,
+        protocol: key.protocol,
+        direction: key.direction,
+        state: flow.state,
+        status: flow.status,
+        encryption: flow.encryption,
+        counters: flow.counters,
+        counter_basis: flow.counter_basis,
+        mac: key.mac,
+        acl_group: context.acl_group.as_deref(),
+        acl_rule: context.acl_rule.as_deref(),
+        target_resource_id: context.target_resource_id.as_deref(),
+        flow_log_resource_id: context.flow_log_resource_id.as_deref(),
+        source_format: context.format,
+        source_file,
+        source_record: flow.first.1,
+        is_partial,
+        label: label.columns(fib, key.source, key.destination),
+    }
+}
+
+fn label_of_merged(fib: &Fib, flow: &MergedFlow<'_>) -> Label {
+    let (key, context) = (flow.key, flow.context);
+    let observer = Observer::of_context(
+        fib,
+        context.mac,
+        context.acl_group.as_deref(),
+        context.acl_rule.as_deref(),
+        context.target_resource_id.as_deref(),
+    );
+    Label::of_tuple(fib, observer, key.direction, key.source, key.destination)
+}
+
+fn index_u32(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than 2^32 inputs")
+}

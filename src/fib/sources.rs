@@ -1,0 +1,193 @@
+//! Which table a source of packets uses.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ahash::AHashMap;
+
+use super::{CompileError, TableId};
+use crate::lpm::RangeTable;
+use crate::net::{AddressPrefix, MacAddress};
+
+/// Something that uses a route table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The NIC with this MAC address.
+    Mac(MacAddress),
+    /// A network interface by name, compared without case.
+    Nic(String),
+    /// A subnet as `VNET/SUBNET`, compared without case.
+    Subnet(String),
+    /// The addresses of a prefix; the longest one counts.
+    Prefix(AddressPrefix),
+}
+
+/// The index of all sources.
+#[derive(Debug)]
+pub struct Sources {
+    macs: AHashMap<MacAddress, TableId>,
+    nics: AHashMap<String, TableId>,
+    subnets: AHashMap<String, TableId>,
+    prefixes: RangeTable,
+    forced: Option<TableId>,
+}
+
+impl Sources {
+    pub(super) fn compile(ids: &[String], sources: &[Vec<Source>]) -> Result<Self, CompileError> {
+        let mut owners: AHashMap<Source, TableId> = AHashMap::new();
+        for (index, source) in
+            sources.iter().enumerate().flat_map(|(i, all)| all.iter().map(move |one| (i, one)))
+        {
+            let table = TableId::at(index);
+            let first = *owners.entry(source.folded()).or_insert(table);
+            if first != table {
+                return Err(CompileError::AmbiguousSource {
+                    claimed: source.to_string(),
+                    first: ids[first.index()].clone(),
+                    second: ids[index].clone(),
+                });
+            }
+        }
+        let mut compiled = Self {
+            macs: AHashMap::new(),
+            nics: AHashMap::new(),
+            subnets: AHashMap::new(),
+            prefixes: RangeTable::compile(&[]),
+            forced: None,
+        };
+        let mut prefixes = Vec::new();
+        for (source, table) in owners {
+            match source {
+                Source::Mac(mac) => drop(compiled.macs.insert(mac, table)),
+                Source::Nic(name) => drop(compiled.nics.insert(name, table)),
+                Source::Subnet(name) => drop(compiled.subnets.insert(name, table)),
+                Source::Prefix(prefix) => {
+                    prefixes.push((prefix, u32::try_from(table.index()).expect("is a u32")));
+                }
+            }
+        }
+        compiled.prefixes = RangeTable::compile(&prefixes);
+        Ok(compiled)
+    }
+
+    pub(super) fn force(&mut self, table: TableId) {
+        self.forced = Some(table);
+    }
+
+    /// Returns the table that every source uses, where one was forced.
+    pub fn forced(&self) -> Option<TableId> {
+        self.forced
+    }
+
+    /// Returns the table of the NIC with a MAC address.
+    pub fn by_mac(&self, mac: MacAddress) -> Option<TableId> {
+        self.macs.get(&mac).copied()
+    }
+
+    /// Returns the table of a NIC by its name.
+    pub fn by_nic(&self, name: &str) -> Option<TableId> {
+        self.nics.get(&name.to_lowercase()).copied()
+    }
+
+    /// Returns the table of a subnet by `VNET/SUBNET`.
+    pub fn by_subnet(&self, name: &str) -> Option<TableId> {
+        self.subnets.get(&name.to_lowercase()).copied()
+    }
+
+    /// Returns the table of the NIC or subnet that an Azure resource identifier names; `None` for
+    /// any other resource, such as a whole VNet.
+    pub fn by_resource_id(&self, id: &str) -> Option<TableId> {
+        let parts: Vec<&str> = id.split('/').filter(|part| !part.is_empty()).collect();
+        let [.., parent_type, parent, kind, name] = parts.as_slice() else { return None };
+        if kind.eq_ignore_ascii_case("networkInterfaces") {
+            return self.by_nic(name);
+        }
+        if kind.eq_ignore_ascii_case("subnets") && parent_type.eq_ignore_ascii_case("virtualNetworks")
+        {
+            return self.by_subnet(&format!("{parent}/{name}"));
+        }
+        None
+    }
+
+    /// Returns the table of an address: that of the longest prefix that holds it.
+    pub fn by_address(&self, address: IpAddr) -> Option<TableId> {
+        self.prefixes.lookup(address).map(|index| TableId::at(index as usize))
+    }
+}
+
+impl Source {
+    fn folded(&self) -> Self {
+        match self {
+            Self::Nic(name) => Self::Nic(name.to_lowercase()),
+            Self::Subnet(name) => Self::Subnet(name.to_lowercase()),
+            other => other.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mac(mac) => write!(f, "mac:{mac}"),
+            Self::Nic(name) => write!(f, "nic:{name}"),
+            Self::Subnet(name) => write!(f, "subnet:{name}"),
+            Self::Prefix(prefix) => prefix.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(count: usize) -> Vec<String> {
+        (0..count).map(|index| format!("table{index}")).collect()
+    }
+
+    fn prefix(text: &str) -> Source {
+        Source::Prefix(text.parse().unwrap())
+    }
+
+    #[test]
+    fn the_longest_prefix_names_the_table() {
+        let sources =
+            Sources::compile(&ids(2), &[vec![prefix("10.0.0.0/8")], vec![prefix("10.1.0.0/24")]])
+                .unwrap();
+        let table = |text: &str| sources.by_address(text.parse().unwrap()).map(TableId::index);
+        assert_eq!(table("10.1.0.255"), Some(1));
+        assert_eq!(table("10.1.1.0"), Some(0));
+        assert_eq!(table("11.0.0.0"), None);
+    }
+
+    #[test]
+    fn names_and_resource_identifiers_are_compared_without_case() {
+        let sources = Sources::compile(
+            &ids(2),
+            &[vec![Source::Nic("HubVM-Nic".into())], vec![Source::Subnet("Hub/GatewaySubnet".into())]],
+        )
+        .unwrap();
+        let table = |id: &str| sources.by_resource_id(id).map(TableId::index);
+        let network = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network";
+        assert_eq!(table(&format!("{network}/networkInterfaces/hubvm-nic")), Some(0));
+        assert_eq!(
+            table(&format!("{network}/VIRTUALNETWORKS/HUB/SUBNETS/GATEWAYSUBNET")),
+            Some(1)
+        );
+        assert_eq!(table(&format!("{network}/virtualNetworks/hub")), None);
+        assert_eq!(table(""), None);
+    }
+
+    #[test]
+    fn two_tables_that_claim_one_source_are_an_error_and_one_that_claims_it_twice_is_not() {
+        let error = Sources::compile(
+            &ids(2),
+            &[vec![Source::Nic("a".into())], vec![Source::Nic("A".into())]],
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the source nic:A is claimed by route table `table0` and by `table1`"
+        );
+        assert!(Sources::compile(&ids(1), &[vec![prefix("10.0.0.0/8"), prefix("10.0.0.0/8")]]).is_ok());
+    }
+}
