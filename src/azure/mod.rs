@@ -2,7 +2,13 @@
 //! them.
 
 mod effective_route;
+pub mod effective_routes;
+mod encoding;
+mod json;
+mod service_tags;
+mod word;
 
 pub use effective_route::{
     EffectiveRoute, NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState,
 };
+pub use service_tags::ServiceTags;
