@@ -23,6 +23,8 @@ struct FileHeader {
     record_header_length: usize,
     ns_per_fraction: i64,
     link_type: u16,
+    /// Before version 2.4 the original length stood first, or, by some writers, did not.
+    has_either_order: bool,
 }
 
 impl PcapWalker {
@@ -72,13 +74,20 @@ impl FileHeader {
         let (order, record_header_length, ns_per_fraction) =
             magic(first).ok_or_else(|| Fault::Magic(u32::from_be_bytes(first)))?;
         let (major, minor) = (order.u16(bytes, 4), order.u16(bytes, 6));
-        // Before 2.4 the two lengths of a record stood the other way round, in 2.3 only sometimes.
-        if major != 2 || minor < 4 {
+        if major != 2 {
             return Err(Fault::Version { major, minor });
         }
         // The upper half tells whether frames end with a checksum, which no IP length covers.
         let link_type = (order.u32(bytes, 20) & 0xFFFF) as u16;
-        Ok(Self { order, record_header_length, ns_per_fraction, link_type })
+        let has_either_order = minor < 4;
+        Ok(Self { order, record_header_length, ns_per_fraction, link_type, has_either_order })
+    }
+
+    /// Returns the captured and the original length.
+    #[inline]
+    fn lengths(&self, record: &[u8]) -> (u32, u32) {
+        let (first, second) = (self.order.u32(record, 8), self.order.u32(record, 12));
+        if self.has_either_order { (first.min(second), first.max(second)) } else { (first, second) }
     }
 }
 
@@ -97,8 +106,7 @@ fn walk_records(
             let stop = Stop::Need { bytes: header.record_header_length, inside: "a record header" };
             return Walk { length: at, stop };
         };
-        let capture_length = order.u32(record, 8);
-        let original_length = order.u32(record, 12);
+        let (capture_length, original_length) = header.lengths(record);
         if capture_length > CAPTURE_LENGTH_MAX {
             records.push_fault(offset + at as u64, Fault::RecordLength(capture_length));
             return Walk { length: at, stop: Stop::Damaged };

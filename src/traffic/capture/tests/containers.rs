@@ -218,6 +218,25 @@ fn lengths_need_not_agree_with_the_snaplen_or_each_other() {
 }
 
 #[test]
+fn old_versions_may_put_the_original_length_first() {
+    for (minor, [first, second], want) in [
+        (0, [1500, 34], Some("Some(54)")),
+        (3, [1500, 34], Some("Some(54)")),
+        (2, [34, 1500], Some("Some(54)")),
+        (4, [34, 1500], Some("Some(54)")),
+        // Since 2.4 the first is the captured one, and 1,500 bytes are not there.
+        (4, [1500, 34], None),
+    ] {
+        let mut file = LITTLE.pcap(0xA1B2_C3D4, 1);
+        file[6] = minor;
+        file.extend(join(&[&LITTLE.u32s(&[0, 0, first, second]), &plain_frame()[..34]]));
+        let outcome = read(&file);
+        let bytes = outcome.rows.first().and_then(|row| row.split_once(" 6 "));
+        assert_eq!(bytes.map(|(_, bytes)| bytes), want, "2.{minor} {first} {second}");
+    }
+}
+
+#[test]
 fn an_empty_capture_is_no_damage() {
     for file in [LITTLE.pcap(0xA1B2_C3D4, 1), BIG.section()] {
         assert_eq!(read(&file), Outcome { rows: vec![], tally: Tally::default() });
@@ -242,7 +261,7 @@ fn a_record_of_absurd_length_ends_a_classic_capture() {
 
 #[test]
 fn other_versions_are_named() {
-    for (at, value) in [(4, 3), (4, 1), (6, 3)] {
+    for (at, value) in [(4, 3), (4, 1), (5, 1)] {
         let mut file = LITTLE.pcap(0xA1B2_C3D4, 1);
         file[at] = value;
         file.extend(LITTLE.record(0, 0, 54, &plain_frame()));
