@@ -1,0 +1,5 @@
+//! Packets and files built by hand, and what they must give.
+
+mod build;
+mod containers;
+mod frames;

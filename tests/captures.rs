@@ -1,0 +1,325 @@
+//! Every capture of the corpus, against independent readers and against itself cut short.
+//!
+//! The corpus is outside the repository: `NEXTHOP_CORPUS` names its folder.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::{Cursor, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use etherparse::{InternetSlice, SlicedPacket, TransportSlice};
+use nexthop::traffic::capture::Tunnel;
+use nexthop::traffic::{
+    Chunk, DecodeOptions, Decoder, FlowBatch, ReadOptions, Tally, TrafficReader,
+};
+use pcap_file::pcap::PcapReader;
+use pcap_file::pcapng::{Block, PcapNgReader};
+
+#[test]
+fn the_books_balance_and_chunks_do_not_matter() {
+    for path in captures() {
+        let bytes = unpacked(&path);
+        let whole = read(&bytes, 1 << 20, &Tunnel::DEFAULT);
+        for chunk_bytes in [1, 4096] {
+            let other = read(&bytes, chunk_bytes, &Tunnel::DEFAULT);
+            assert!(other == whole, "{}: chunks of {chunk_bytes}", path.display());
+        }
+        let all = ALL_TUNNELS;
+        read(&bytes, 1 << 20, &all);
+    }
+}
+
+#[test]
+fn another_reader_counts_the_same_packets() {
+    let mut compared = 0;
+    for path in captures() {
+        let bytes = unpacked(&path);
+        let Some(packets) = read_by_pcap_file(&bytes) else {
+            continue;
+        };
+        let outcome = read(&bytes, 1 << 20, &[]);
+        assert_eq!(outcome.tally.records_read, packets.len() as u64, "{}", path.display());
+        compared += 1;
+    }
+    assert!(compared > 400 || corpus().is_none(), "only {compared} files were compared");
+}
+
+#[test]
+fn etherparse_sees_the_same_flows() {
+    let mut compared = 0;
+    for path in captures() {
+        let packets = read_by_pcap_file(&unpacked(&path)).unwrap_or_default();
+        let packets: Vec<Packet> =
+            packets.into_iter().filter(|packet| packet.link_type == ETHERNET).collect();
+        let rows = decode(&packets, &[]);
+        for (number, packet) in packets.iter().enumerate() {
+            let Some(want) = slice_by_etherparse(&packet.bytes) else {
+                continue;
+            };
+            let row = rows.iter().find(|row| row.record == number as u64);
+            let row = row.unwrap_or_else(|| panic!("{} #{number}: no row", path.display()));
+            let got = (row.source, row.destination, row.protocol);
+            assert_eq!(
+                got,
+                (want.source, want.destination, want.protocol),
+                "{} #{number}",
+                path.display()
+            );
+            if want.ports.is_some() {
+                assert_eq!(row.ports, want.ports, "{} #{number}", path.display());
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 10_000 || corpus().is_none(), "only {compared} packets were compared");
+}
+
+#[test]
+fn no_captured_length_shows_another_flow() {
+    for path in captures() {
+        let packets = read_by_pcap_file(&unpacked(&path)).unwrap_or_default();
+        for packet in packets.iter().take(PACKETS_CUT_MAX) {
+            for tunnels in [&[][..], &Tunnel::DEFAULT, &ALL_TUNNELS] {
+                check_cuts(packet, tunnels, &path);
+            }
+        }
+    }
+}
+
+/// A full packet's row against the rows of all its cuts.
+fn check_cuts(packet: &Packet, tunnels: &[Tunnel], path: &Path) {
+    let longest = packet.bytes.len().min(CUT_LENGTH_MAX);
+    let cuts: Vec<Packet> = (0..=longest)
+        .chain([packet.bytes.len()])
+        .map(|length| Packet { bytes: packet.bytes[..length].to_vec(), ..*packet })
+        .collect();
+    let mut rows = decode(&cuts, tunnels);
+    let Some(full) = rows.pop_if(|row| row.record == cuts.len() as u64 - 1) else {
+        if tunnels.is_empty() {
+            assert!(rows.is_empty(), "{}: a cut makes a flow of none", path.display());
+        }
+        return;
+    };
+    for row in rows {
+        let is_same = (row.source, row.destination) == (full.source, full.destination);
+        if is_same && row.ports.is_some() {
+            assert_eq!(
+                (row.ports, row.protocol),
+                (full.ports, full.protocol),
+                "{}",
+                path.display()
+            );
+        }
+        // Without the ports, or with a chain of IPv6 headers cut, a tunnel is not recognised yet.
+        let is_before_tunnel = !tunnels.is_empty() && row.ports.is_none();
+        assert!(is_same || is_before_tunnel, "{}: {full:?} became {row:?}", path.display());
+    }
+}
+
+const ETHERNET: u16 = 1;
+const PACKETS_CUT_MAX: usize = 3;
+const CUT_LENGTH_MAX: usize = 192;
+const ALL_TUNNELS: [Tunnel; 5] =
+    [Tunnel::Vxlan { port: 4789 }, Tunnel::Gre, Tunnel::IpInIp, Tunnel::Geneve, Tunnel::Mpls];
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    rows: Vec<Row>,
+    tally: Tally,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    record: u64,
+    time_ns: i64,
+    source: IpAddr,
+    destination: IpAddr,
+    ports: Option<(u16, u16)>,
+    protocol: u8,
+    bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Packet {
+    link_type: u16,
+    original_length: u32,
+    bytes: Vec<u8>,
+}
+
+fn read(bytes: &[u8], chunk_bytes: usize, tunnels: &[Tunnel]) -> Outcome {
+    let input = Box::new(Cursor::new(bytes.to_vec()));
+    let mut reader = TrafficReader::open(input, ReadOptions { chunk_bytes });
+    let mut decoder = Decoder::new(&DecodeOptions { decapsulate: tunnels.to_vec() });
+    let (mut chunk, mut batch) = (Chunk::default(), FlowBatch::default());
+    let (mut tally, mut part) = (Tally::default(), Tally::default());
+    let mut rows = Vec::new();
+    while reader.fill(&mut chunk) {
+        batch.clear();
+        part.clear();
+        decoder.decode(&chunk, &mut batch, &mut part);
+        rows.extend((0..batch.len()).map(|index| row(&batch, index, tally.records_read)));
+        part.classified = batch.len() as u64;
+        part.assert_balanced();
+        tally.absorb_next(&part);
+    }
+    Outcome { rows, tally }
+}
+
+fn row(batch: &FlowBatch, index: usize, records_before: u64) -> Row {
+    let row = batch.row(index);
+    Row {
+        record: records_before + u64::from(row.record),
+        time_ns: row.time_ns,
+        source: row.source,
+        destination: row.destination,
+        ports: row.ports,
+        protocol: row.protocol,
+        bytes: row.counters.bytes_sent,
+    }
+}
+
+/// Decodes packets of one link type from a classic capture that is made of them.
+fn decode(packets: &[Packet], tunnels: &[Tunnel]) -> Vec<Row> {
+    let Some(first) = packets.first() else {
+        return Vec::new();
+    };
+    let header = [0xA1B2_C3D4, 0x0004_0002, 0, 0, 0, u32::from(first.link_type)];
+    let mut file: Vec<u8> = header.into_iter().flat_map(u32::to_le_bytes).collect();
+    for packet in packets {
+        let record = [0, 0, packet.bytes.len() as u32, packet.original_length];
+        file.extend(record.into_iter().flat_map(u32::to_le_bytes));
+        file.extend(&packet.bytes);
+    }
+    read(&file, 1 << 20, tunnels).rows
+}
+
+/// The packets as the `pcap-file` crate reads them; `None` where it gives up.
+fn read_by_pcap_file(bytes: &[u8]) -> Option<Vec<Packet>> {
+    if bytes.starts_with(&[0x0A, 0x0D, 0x0D, 0x0A]) {
+        read_pcapng_by_pcap_file(bytes)
+    } else {
+        read_pcap_by_pcap_file(bytes)
+    }
+}
+
+fn read_pcap_by_pcap_file(bytes: &[u8]) -> Option<Vec<Packet>> {
+    let mut reader = PcapReader::new(bytes).ok()?;
+    let link_type = u32::from(reader.header().datalink) as u16;
+    let mut packets = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        let packet = packet.ok()?;
+        packets.push(Packet {
+            link_type,
+            original_length: packet.orig_len,
+            bytes: packet.data.into_owned(),
+        });
+    }
+    Some(packets)
+}
+
+fn read_pcapng_by_pcap_file(bytes: &[u8]) -> Option<Vec<Packet>> {
+    let mut reader = PcapNgReader::new(bytes).ok()?;
+    let (mut link_types, mut packets) = (Vec::new(), Vec::new());
+    while let Some(block) = reader.next_block() {
+        let (interface, original_length, data) = match block.ok()? {
+            Block::SectionHeader(_) => {
+                link_types.clear();
+                continue;
+            }
+            Block::InterfaceDescription(interface) => {
+                link_types.push(u32::from(interface.linktype) as u16);
+                continue;
+            }
+            Block::EnhancedPacket(packet) => {
+                (packet.interface_id as usize, packet.original_len, packet.data)
+            }
+            Block::Packet(packet) => {
+                (usize::from(packet.interface_id), packet.original_len, packet.data)
+            }
+            Block::SimplePacket(packet) => (0, packet.original_len, packet.data),
+            _ => continue,
+        };
+        packets.push(Packet {
+            link_type: *link_types.get(interface)?,
+            original_length,
+            bytes: data.into_owned(),
+        });
+    }
+    Some(packets)
+}
+
+struct Sliced {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    ports: Option<(u16, u16)>,
+}
+
+/// What etherparse's strict slices make of an Ethernet frame; `None` where they refuse it, and where
+/// the two mean different things.
+fn slice_by_etherparse(bytes: &[u8]) -> Option<Sliced> {
+    let packet = SlicedPacket::from_ethernet(bytes).ok()?;
+    let ports = match &packet.transport {
+        Some(TransportSlice::Tcp(tcp)) => Some((tcp.source_port(), tcp.destination_port())),
+        Some(TransportSlice::Udp(udp)) => Some((udp.source_port(), udp.destination_port())),
+        _ => None,
+    };
+    match packet.net? {
+        InternetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            // etherparse looks through an authentication header in IPv4; a flow's protocol is the
+            // number in its IPv4 header.
+            let has_extension = ip.extensions().auth.is_some();
+            (!has_extension).then_some(Sliced {
+                source: header.source_addr().into(),
+                destination: header.destination_addr().into(),
+                protocol: header.protocol().0,
+                ports,
+            })
+        }
+        InternetSlice::Ipv6(ip) => Some(Sliced {
+            source: ip.header().source_addr().into(),
+            destination: ip.header().destination_addr().into(),
+            protocol: ip.payload().ip_number.0,
+            ports,
+        }),
+        _ => None,
+    }
+}
+
+fn unpacked(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    if !bytes.starts_with(&[0x1F, 0x8B]) {
+        return bytes;
+    }
+    let mut unpacked = Vec::new();
+    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+    unpacked
+}
+
+fn captures() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    match corpus() {
+        Some(corpus) => list(&corpus.join("captures"), &mut paths),
+        None => eprintln!("SKIPPED: NEXTHOP_CORPUS is not set, so no capture of it was read"),
+    }
+    paths.sort();
+    paths
+}
+
+fn corpus() -> Option<PathBuf> {
+    std::env::var_os("NEXTHOP_CORPUS").map(PathBuf::from)
+}
+
+fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            list(&path, paths);
+        } else {
+            paths.push(path);
+        }
+    }
+}
