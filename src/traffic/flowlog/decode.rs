@@ -1,0 +1,352 @@
+//! A chunk of records → rows and the books.
+
+use super::framing::{FlowLogChunk, RecordUnit, Unit};
+use super::record::{self, Layout, LogRecord, RecordFault, Text, Version};
+use super::tuple::{self, Tuple};
+use crate::net::MacAddress;
+use crate::traffic::{
+    Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally, TextId,
+};
+
+/// Turns records into rows.
+///
+/// Holds the lists of one record; warm, it allocates nothing per tuple.
+#[derive(Debug, Default)]
+pub(in crate::traffic) struct Decoder {
+    record: LogRecord,
+}
+
+impl Decoder {
+    /// Appends the rows of a chunk to `batch`, and its counts to `tally`.
+    ///
+    /// Each tuple is a record of the books. So is each object that is no record of a flow log, and
+    /// the unreadable rest of one that breaks off.
+    pub(in crate::traffic) fn decode(
+        &mut self,
+        chunk: &FlowLogChunk,
+        batch: &mut FlowBatch,
+        tally: &mut Tally,
+    ) {
+        let mut output = Output { batch, tally, encryption: None };
+        for unit in chunk.units() {
+            match unit {
+                Unit::Record(unit) => self.decode_record(unit, chunk.bytes_of(unit), &mut output),
+                Unit::Damage { damage, offset, detail } => {
+                    output.damage(*damage, *offset, || detail.clone());
+                }
+            }
+        }
+    }
+
+    fn decode_record(&mut self, unit: &RecordUnit, bytes: &[u8], output: &mut Output<'_>) {
+        let fault = self.record.read(bytes).err();
+        let log = Log { record: &self.record, bytes, offset: unit.offset };
+        let end = End::of(unit, fault);
+        match log.kind(&end) {
+            Kind::Tuples { layout, format } => {
+                log.emit(layout, format, output);
+                end.count(unit.offset, output);
+            }
+            Kind::NotApplicable => output.not_applicable(),
+            Kind::Unsupported(detail) => {
+                output.damage(Damage::UnsupportedVersion, unit.offset, || detail);
+            }
+            Kind::Malformed(detail) => match end {
+                End::Whole => output.damage(Damage::MalformedRecord, unit.offset, || detail.into()),
+                _ => end.count(unit.offset, output),
+            },
+        }
+    }
+}
+
+/// Where rows and counts go.
+struct Output<'o> {
+    batch: &'o mut FlowBatch,
+    tally: &'o mut Tally,
+    /// The word of the last row that had one: nearly all rows have the same.
+    encryption: Option<TextId>,
+}
+
+impl Output<'_> {
+    fn row(&mut self, tuple: &Tuple<'_>, context: ContextId) {
+        let encryption = tuple.encryption.map(|word| self.encryption(word));
+        let record = u32::try_from(self.tally.records_read).expect("a chunk is far below 4 GiB");
+        self.batch.push(&Row {
+            record,
+            time_ns: tuple.time_ns,
+            source: tuple.source,
+            destination: tuple.destination,
+            ports: tuple.ports,
+            protocol: tuple.protocol,
+            opens_connection: false,
+            counters: tuple.counters,
+            direction: Some(tuple.direction),
+            state: tuple.state,
+            status: Some(tuple.status),
+            encryption,
+            context,
+        });
+        self.tally.records_read += 1;
+    }
+
+    fn encryption(&mut self, word: &str) -> TextId {
+        match self.encryption {
+            Some(last) if self.batch.text(last) == word => last,
+            _ => {
+                let id = self.batch.intern_text(word);
+                self.encryption = Some(id);
+                id
+            }
+        }
+    }
+
+    fn damage(&mut self, damage: Damage, offset: u64, detail: impl FnOnce() -> String) {
+        self.tally.records_read += 1;
+        self.tally.count_damage(damage, self.tally.records_read, offset, detail);
+    }
+
+    fn not_applicable(&mut self) {
+        self.tally.records_read += 1;
+        self.tally.count_not_applicable(NotApplicable::OtherLogCategory, 1);
+    }
+}
+
+/// How a record ended.
+#[derive(Debug)]
+enum End {
+    Whole,
+    /// The input ended; what was read before is sound.
+    Cut {
+        damage: Damage,
+        detail: String,
+    },
+    /// The JSON breaks; what was read before is sound.
+    Broken {
+        damage: Damage,
+        detail: String,
+    },
+    /// The record contradicts itself, and none of it counts.
+    Void {
+        detail: String,
+    },
+}
+
+impl End {
+    fn of(unit: &RecordUnit, fault: Option<RecordFault>) -> Self {
+        match (fault, &unit.cut) {
+            (None, None) => Self::Whole,
+            (Some(RecordFault::Repeats { path }), _) => {
+                Self::Void { detail: format!("{path} stands twice") }
+            }
+            (Some(RecordFault::Breaks { offset, message }), cut) => {
+                // A reader's error ends the input, and says more than what it left behind.
+                let damage = cut.as_ref().map_or(Damage::MalformedRecord, |cut| match cut.damage {
+                    Damage::Truncated => Damage::MalformedRecord,
+                    damage => damage,
+                });
+                let place = unit.offset + offset as u64;
+                Self::Broken { damage, detail: format!("{message} at byte {place}") }
+            }
+            (_, Some(cut)) => Self::Cut { damage: cut.damage, detail: cut.detail.clone() },
+            (Some(RecordFault::Ends), None) => Self::Broken {
+                damage: Damage::MalformedRecord,
+                detail: "brackets that do not match".into(),
+            },
+        }
+    }
+
+    fn count(self, offset: u64, output: &mut Output<'_>) {
+        match self {
+            Self::Whole => {}
+            Self::Cut { damage, detail } | Self::Broken { damage, detail } => {
+                output.damage(damage, offset, || detail);
+            }
+            Self::Void { detail } => output.damage(Damage::MalformedRecord, offset, || detail),
+        }
+    }
+}
+
+/// What a record turned out to be.
+enum Kind {
+    Tuples {
+        layout: Layout,
+        format: SourceFormat,
+    },
+    NotApplicable,
+    Unsupported(String),
+    /// No record of a flow log, whatever its end.
+    Malformed(&'static str),
+}
+
+/// A record with its bytes.
+#[derive(Clone, Copy)]
+struct Log<'r> {
+    record: &'r LogRecord,
+    bytes: &'r [u8],
+    offset: u64,
+}
+
+impl Log<'_> {
+    fn text(&self, text: Text) -> &str {
+        self.record.text(self.bytes, text)
+    }
+
+    fn kind(&self, end: &End) -> Kind {
+        if self.is_of_another_category(end) {
+            return match end {
+                End::Cut { .. } => Kind::Malformed("a log of another category"),
+                _ => Kind::NotApplicable,
+            };
+        }
+        if matches!(end, End::Void { .. }) {
+            return Kind::Malformed("a field stands twice");
+        }
+        let layout = match self.layout() {
+            Ok(layout) => layout,
+            Err(detail) => return Kind::Malformed(detail),
+        };
+        match self.format(layout, matches!(end, End::Whole)) {
+            Ok(format) => Kind::Tuples { layout, format },
+            Err(detail) => Kind::Unsupported(detail),
+        }
+    }
+
+    /// Another log may use the same keys for something else, and break off this reading before its
+    /// category is reached; so a whole record is asked again for nothing but its category.
+    fn is_of_another_category(&self, end: &End) -> bool {
+        let is_another = |category: &str| category_layout(category).is_none();
+        match end {
+            End::Whole | End::Cut { .. } => {
+                self.record.category.is_some_and(|category| is_another(self.text(category)))
+            }
+            End::Broken { .. } | End::Void { .. } => {
+                record::category_of(self.bytes).is_some_and(|category| is_another(&category))
+            }
+        }
+    }
+
+    /// Both the category and the content may tell the layout; they must not disagree. The number of
+    /// fields of a tuple says nothing.
+    fn layout(&self) -> Result<Layout, &'static str> {
+        let record = self.record;
+        let by_category = record.category.and_then(|category| category_layout(self.text(category)));
+        match (by_category, record.has_vnet_flows, record.has_nsg_flows) {
+            (_, true, true) => Err("both `flowRecords` and `properties.flows`"),
+            (Some(Layout::Vnet) | None, true, false) => Ok(Layout::Vnet),
+            (Some(Layout::Nsg) | None, false, true) => Ok(Layout::Nsg),
+            (Some(Layout::Vnet), false, _) => {
+                Err("category FlowLogFlowEvent, but no `flowRecords`")
+            }
+            (Some(Layout::Nsg), _, false) => {
+                Err("category NetworkSecurityGroupFlowEvent, but no `properties.flows`")
+            }
+            (None, false, false) => {
+                Err("no log record: neither `category` nor `flowRecords` nor `properties.flows`")
+            }
+        }
+    }
+
+    /// The version is taken on trust in two cases only. No version but 4 has `flowRecords`, so its
+    /// absence there says nothing new. And where the rest of a record is missing, its version may
+    /// stand there: then the number of fields tells versions 1 and 2 of NSG logs apart.
+    fn format(&self, layout: Layout, is_whole: bool) -> Result<SourceFormat, String> {
+        let (version, key) = match layout {
+            Layout::Vnet => (self.record.vnet_version, "flowLogVersion"),
+            Layout::Nsg => (self.record.nsg_version, "properties.Version"),
+        };
+        match (layout, version) {
+            (Layout::Vnet, Some(Version::Number(4)) | None) => Ok(SourceFormat::VnetV4),
+            (Layout::Nsg, Some(Version::Number(1))) => Ok(SourceFormat::NsgV1),
+            (Layout::Nsg, Some(Version::Number(2))) => Ok(SourceFormat::NsgV2),
+            (Layout::Nsg, None) if !is_whole => Ok(self.nsg_format_by_fields()),
+            (_, Some(Version::Number(version))) => Err(format!("{key} {version}")),
+            (_, Some(Version::Other)) => Err(format!("{key} is no whole number")),
+            (_, None) => Err(format!("no {key}")),
+        }
+    }
+
+    fn nsg_format_by_fields(&self) -> SourceFormat {
+        let first = self.record.tuples.first().map(|tuple| tuple::count_fields(self.text(*tuple)));
+        if first == Some(8) { SourceFormat::NsgV1 } else { SourceFormat::NsgV2 }
+    }
+
+    fn emit(&self, layout: Layout, format: SourceFormat, output: &mut Output<'_>) {
+        let shared = self.shared_context(layout, format, output.batch);
+        for group in 0..self.record.groups.len() {
+            let tuples = self.record.tuples_of(group);
+            if tuples.is_empty() {
+                continue;
+            }
+            let context = self.group_context(layout, group, shared, output.batch);
+            let context = output.batch.push_context(context);
+            for index in tuples {
+                match Tuple::decode(self.text(self.record.tuples[index]), format) {
+                    Ok(tuple) => output.row(&tuple, context),
+                    Err(fault) => output.damage(Damage::MalformedTuple, self.offset, || {
+                        format!("{}: {fault}", self.record.path_of(layout, group, index))
+                    }),
+                }
+            }
+        }
+    }
+
+    /// What all groups of the record have in common.
+    fn shared_context(
+        &self,
+        layout: Layout,
+        format: SourceFormat,
+        batch: &mut FlowBatch,
+    ) -> Context {
+        let target = match layout {
+            Layout::Vnet => self.record.target_resource_id,
+            Layout::Nsg => self.record.resource_id,
+        };
+        Context {
+            format,
+            mac: self.mac(self.record.mac),
+            acl_group: None,
+            acl_rule: None,
+            target_resource_id: self.intern(target, batch),
+            flow_log_resource_id: self.intern(self.record.flow_log_resource_id, batch),
+        }
+    }
+
+    fn group_context(
+        &self,
+        layout: Layout,
+        group: usize,
+        shared: Context,
+        batch: &mut FlowBatch,
+    ) -> Context {
+        let group = self.record.groups[group];
+        let flow_name = self.intern(self.record.flows[group.flow].name, batch);
+        match layout {
+            Layout::Vnet => {
+                Context { acl_group: flow_name, acl_rule: self.intern(group.name, batch), ..shared }
+            }
+            Layout::Nsg => {
+                Context { acl_rule: flow_name, mac: self.mac(group.name).or(shared.mac), ..shared }
+            }
+        }
+    }
+
+    /// A text that is no MAC address is as good as none: the observer is not known.
+    fn mac(&self, text: Option<Text>) -> Option<MacAddress> {
+        text.and_then(|text| self.text(text).parse().ok())
+    }
+
+    fn intern(&self, text: Option<Text>, batch: &mut FlowBatch) -> Option<TextId> {
+        text.map(|text| batch.intern_text(self.text(text)))
+    }
+}
+
+/// Returns the layout of a category of flow logs.
+fn category_layout(category: &str) -> Option<Layout> {
+    if category.eq_ignore_ascii_case("FlowLogFlowEvent") {
+        Some(Layout::Vnet)
+    } else if category.eq_ignore_ascii_case("NetworkSecurityGroupFlowEvent") {
+        Some(Layout::Nsg)
+    } else {
+        None
+    }
+}
