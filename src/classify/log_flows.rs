@@ -62,10 +62,6 @@ pub(super) struct OwnedContext {
 }
 
 impl LogFlows {
-    pub(super) fn is_empty(&self) -> bool {
-        self.flows.is_empty()
-    }
-
     /// About how much memory the flows take.
     pub(super) fn memory_bytes(&self) -> usize {
         // A hash map holds up to 16/7 places for each entry, and sorting takes a reference each.

@@ -118,7 +118,7 @@ pub enum LookupSide {
 ///
 /// Formatting runs on many threads: each fills a [`RowBuffer`] of its own, and the buffers are
 /// handed over in the order of the input.
-pub trait RowSink {
+pub trait RowSink: Send {
     /// False where rows are not even looked at; they are then never built.
     const WANTS_ROWS: bool = true;
 

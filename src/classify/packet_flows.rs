@@ -1,6 +1,5 @@
 //! The flows of captures: one for each 5-tuple, both directions together.
 
-use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use ahash::RandomState;

@@ -347,7 +347,11 @@ impl<S: RowSink> RowsOut<'_, S> {
 }
 
 fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
-    chunks.iter_mut().take_while(|chunk| reader.fill(chunk)).count()
+    let mut filled = 0;
+    while filled < chunks.len() && reader.fill(&mut chunks[filled]) {
+        filled += 1;
+    }
+    filled
 }
 
 fn count_labelled(tally: &mut Tally, label: &Label, records: u64) {

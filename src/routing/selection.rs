@@ -80,7 +80,12 @@ impl RouteTable {
 
     /// Returns true when the table has a row of a service tag whose prefixes are not known.
     pub fn has_unresolved_service_tag(&self) -> bool {
-        self.rows.iter().any(|row| row.rejected == Some(Rejection::UnresolvedServiceTag))
+        self.unresolved_service_tag_rows().next().is_some()
+    }
+
+    /// Returns the rows of service tags whose prefixes are not known.
+    pub fn unresolved_service_tag_rows(&self) -> impl Iterator<Item = &RouteRow> {
+        self.rows.iter().filter(|row| row.rejected == Some(Rejection::UnresolvedServiceTag))
     }
 
     /// Returns the gateway rows that lost to a system row although they are as long or longer.
@@ -91,11 +96,7 @@ impl RouteTable {
     }
 
     fn service_tag_next_hops(&self, owners: &Owners) -> Vec<NextHop> {
-        self.rows
-            .iter()
-            .filter(|row| row.rejected == Some(Rejection::UnresolvedServiceTag))
-            .map(|row| owners.next_hop_of_set(&[row]))
-            .collect()
+        self.unresolved_service_tag_rows().map(|row| owners.next_hop_of_set(&[row])).collect()
     }
 }
 
