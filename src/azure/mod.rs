@@ -6,9 +6,19 @@ pub mod effective_routes;
 mod encoding;
 mod json;
 mod service_tags;
+mod settings;
+mod snapshot;
 mod word;
 
 pub use effective_route::{
     EffectiveRoute, NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState,
 };
 pub use service_tags::ServiceTags;
+pub use settings::{
+    FirewallSetting, PrefixName, ServiceEndpointPriority, Settings, SettingsError, SiteSetting,
+    SystemNoneProfile, TableSetting, TableSource, TableSourceError,
+};
+pub use snapshot::{
+    ExportedTable, IgnoredFile, SETTINGS_FILE, ServiceTagFileError, Snapshot, SnapshotError,
+    SnapshotWarning, load_snapshot,
+};

@@ -19,7 +19,7 @@ pub(super) fn parse(document: &JsonValue<'_>) -> Result<ParsedExport, RouteFileE
             ListKind::VirtualHub => return Err(RouteFileError::VirtualHub),
             ListKind::Empty => return not_recognised("an empty JSON list"),
             ListKind::Resources => {
-                return not_recognised("resource export, not an effective route table");
+                return not_recognised("a resource export, not an effective route table");
             }
             ListKind::Other => return not_recognised("JSON without rows of effective routes"),
         }
@@ -50,7 +50,7 @@ pub(super) fn is_about_routes(text: &str) -> bool {
 /// Finds the rows below whatever wraps them, and hands them on with their path.
 ///
 /// `value` is ARM's envelope and what `ConvertTo-Json` of Windows PowerShell makes of an array;
-/// `properties.output` is that of an asynchronous operation.
+/// `properties.output` is that of an asynchronous operation, `data` that of Resource Graph.
 fn with_rows<'j, T>(
     document: &JsonValue<'j>,
     then: &mut dyn FnMut(&JsonValue<'j>, &JsonPath<'_>) -> T,
@@ -60,8 +60,8 @@ fn with_rows<'j, T>(
         path: &JsonPath<'_>,
         then: &mut dyn FnMut(&JsonValue<'j>, &JsonPath<'_>) -> T,
     ) -> T {
-        if !is_row_like(value) {
-            for wrapper in ["value", "properties", "output"] {
+        if !(is_row_like(value) || is_resource(value)) {
+            for wrapper in ["value", "data", "properties", "output"] {
                 let pair = value.pairs().iter().find(|(key, inner)| {
                     key.eq_ignore_ascii_case(wrapper)
                         && matches!(inner, JsonValue::Array(_) | JsonValue::Object(_))

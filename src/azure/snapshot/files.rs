@@ -1,0 +1,92 @@
+//! The files of a folder, in an order that does not depend on the system.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{FILE_BYTES_MAX, SnapshotError};
+
+/// A file below the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FoundFile {
+    pub(super) path: PathBuf,
+    /// The path below the folder, with `/` between names.
+    pub(super) shown: String,
+    /// False for pipes, sockets and devices, which may never end, and for broken links.
+    pub(super) is_regular: bool,
+}
+
+/// Lists the files below a folder, sorted by what is shown.
+pub(super) fn files_of(folder: &Path) -> Result<Vec<FoundFile>, SnapshotError> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut folders = vec![(folder.to_owned(), String::new())];
+    while let Some((path, shown)) = folders.pop() {
+        let real = fs::canonicalize(&path).map_err(|source| io_error(&path, source))?;
+        if !seen.insert(real) {
+            continue;
+        }
+        let mut below = Vec::new();
+        for name in names_of(&path)? {
+            let path = path.join(&name);
+            let shown = match shown.as_str() {
+                "" => name.to_string_lossy().into_owned(),
+                parent => format!("{parent}/{}", name.to_string_lossy()),
+            };
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => below.push((path, shown)),
+                other => {
+                    let is_regular = other.is_ok_and(|metadata| metadata.is_file());
+                    found.push(FoundFile { path, shown, is_regular });
+                }
+            }
+        }
+        // The last is taken next, so that folders are walked in the order of their names.
+        folders.extend(below.into_iter().rev());
+    }
+    found.sort_by(|a, b| a.shown.cmp(&b.shown));
+    Ok(found)
+}
+
+/// Reads a file of bounded length.
+pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, SnapshotError> {
+    let file = fs::File::open(path).map_err(|source| io_error(path, source))?;
+    let length_bytes = file.metadata().map_err(|source| io_error(path, source))?.len();
+    let too_large = |length_bytes| SnapshotError::TooLarge { path: path.to_owned(), length_bytes };
+    if length_bytes > FILE_BYTES_MAX {
+        return Err(too_large(length_bytes));
+    }
+    let mut bytes = Vec::new();
+    // The file may grow meanwhile, and a pipe tells no length.
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| io_error(path, source))?;
+    match bytes.len() as u64 {
+        length if length > FILE_BYTES_MAX => Err(too_large(length)),
+        _ => Ok(bytes),
+    }
+}
+
+/// Reads a file's beginning.
+pub(super) fn read_beginning(path: &Path, length: u64) -> Result<Vec<u8>, SnapshotError> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(length).read_to_end(&mut bytes))
+        .map_err(|source| io_error(path, source))?;
+    Ok(bytes)
+}
+
+fn names_of(folder: &Path) -> Result<Vec<std::ffi::OsString>, SnapshotError> {
+    let list = || -> io::Result<Vec<_>> {
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    };
+    let mut names = list().map_err(|source| io_error(folder, source))?;
+    names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
+    names.sort();
+    Ok(names)
+}
+
+fn io_error(path: &Path, source: io::Error) -> SnapshotError {
+    SnapshotError::Io { path: path.to_owned(), source }
+}

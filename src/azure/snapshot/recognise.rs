@@ -1,0 +1,138 @@
+//! What a file of a snapshot is, by its content.
+//!
+//! Two tables of recognisers are asked in order: [`BY_BEGINNING`] sees the first bytes, so that a
+//! capture or a log of gigabytes is never read; [`BY_DOCUMENT`] sees the whole text.
+
+use memchr::memmem;
+
+use super::SnapshotError;
+use super::files::{self, FoundFile};
+use super::tags::TagFile;
+use crate::azure::effective_routes::{self, Document, ParsedExport, RouteFileError};
+use crate::azure::encoding::decoded;
+
+/// What a file is.
+pub(super) enum Recognised {
+    EffectiveRoutes(ParsedExport),
+    ServiceTags(TagFile),
+    /// Something else, and what.
+    Ignored(String),
+}
+
+/// How much of a file [`BY_BEGINNING`] sees.
+const BEGINNING_BYTES: u64 = 64 << 10;
+
+/// Tells what a file is by its first bytes; the first that knows it decides.
+const BY_BEGINNING: &[fn(&[u8]) -> Option<&'static str>] =
+    &[empty, magic, flow_log, firewall_log, binary];
+
+type ByDocument = fn(&FoundFile, &Document<'_>) -> Option<Result<Recognised, SnapshotError>>;
+
+/// Tells what a file is by its whole text; the first that knows it decides.
+const BY_DOCUMENT: &[ByDocument] = &[service_tags, effective_routes];
+
+/// Reads a file as far as it takes to know what it is.
+pub(super) fn recognise(file: &FoundFile) -> Result<Recognised, SnapshotError> {
+    if !file.is_regular {
+        return Ok(Recognised::Ignored("not a regular file".to_owned()));
+    }
+    let beginning = files::read_beginning(&file.path, BEGINNING_BYTES)?;
+    if let Some(reason) = BY_BEGINNING.iter().find_map(|recognise| recognise(&beginning)) {
+        return Ok(Recognised::Ignored(reason.to_owned()));
+    }
+    let bytes = files::read_whole(&file.path)?;
+    match decoded(&bytes) {
+        Ok(text) => {
+            let document = Document::new(&text);
+            let found = BY_DOCUMENT.iter().find_map(|recognise| recognise(file, &document));
+            found.unwrap_or_else(|| Ok(Recognised::Ignored("not recognised".to_owned())))
+        }
+        Err(_) => routes_or_reason(file, effective_routes::parse(&bytes)),
+    }
+}
+
+fn empty(beginning: &[u8]) -> Option<&'static str> {
+    beginning.is_empty().then_some("empty")
+}
+
+/// Knows formats whose files begin with a mark of their own.
+///
+/// Source: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng; RFC 1952; RFC 8878; the formats' own
+/// pages for the others.
+fn magic(beginning: &[u8]) -> Option<&'static str> {
+    const MARKS: [(&[u8], &str); 15] = [
+        (b"\xD4\xC3\xB2\xA1", "a packet capture"),
+        (b"\xA1\xB2\xC3\xD4", "a packet capture"),
+        (b"\x4D\x3C\xB2\xA1", "a packet capture"),
+        (b"\xA1\xB2\x3C\x4D", "a packet capture"),
+        (b"\x34\xCD\xB2\xA1", "a packet capture"),
+        (b"\xA1\xB2\xCD\x34", "a packet capture"),
+        (b"\x0A\x0D\x0D\x0A", "a packet capture"),
+        (b"\x1F\x8B", "compressed with gzip"),
+        (b"\x28\xB5\x2F\xFD", "compressed with Zstandard"),
+        (b"PK\x03\x04", "an archive or office document"),
+        (b"PAR1", "a Parquet file"),
+        (b"\x89PNG", "an image"),
+        (b"\xFF\xD8\xFF", "an image"),
+        (b"GIF8", "an image"),
+        (b"%PDF", "a PDF document"),
+    ];
+    MARKS.iter().find(|(mark, _)| beginning.starts_with(mark)).map(|(_, reason)| *reason)
+}
+
+fn flow_log(beginning: &[u8]) -> Option<&'static str> {
+    let words = ["\"FlowLogFlowEvent\"", "\"NetworkSecurityGroupFlowEvent\""];
+    (is_json_like(beginning) && holds_any(beginning, &words)).then_some("a flow log")
+}
+
+fn firewall_log(beginning: &[u8]) -> Option<&'static str> {
+    let words = ["\"AZFW", "\"AzureFirewallNetworkRule", "\"AzureFirewallApplicationRule"];
+    let is_log = holds_any(beginning, &["\"category\"", "\"Category\""]);
+    (is_json_like(beginning) && is_log && holds_any(beginning, &words)).then_some("a firewall log")
+}
+
+fn binary(beginning: &[u8]) -> Option<&'static str> {
+    let is_utf16 = beginning.starts_with(b"\xFF\xFE") || beginning.starts_with(b"\xFE\xFF");
+    (!is_utf16 && beginning.contains(&0)).then_some("not text")
+}
+
+fn is_json_like(beginning: &[u8]) -> bool {
+    let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning).trim_ascii_start();
+    matches!(text.first(), Some(b'{' | b'[' | b','))
+}
+
+fn holds_any(beginning: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| memmem::find(beginning, word.as_bytes()).is_some())
+}
+
+fn service_tags(
+    file: &FoundFile,
+    document: &Document<'_>,
+) -> Option<Result<Recognised, SnapshotError>> {
+    let json = document.json.as_ref()?.as_ref().ok()?;
+    let tags = TagFile::parse(&file.shown, json)?;
+    Some(
+        tags.map(Recognised::ServiceTags)
+            .map_err(|source| SnapshotError::ServiceTags { path: file.path.clone(), source }),
+    )
+}
+
+fn effective_routes(
+    file: &FoundFile,
+    document: &Document<'_>,
+) -> Option<Result<Recognised, SnapshotError>> {
+    Some(routes_or_reason(file, effective_routes::parse_document(document)))
+}
+
+fn routes_or_reason(
+    file: &FoundFile,
+    parsed: Result<ParsedExport, RouteFileError>,
+) -> Result<Recognised, SnapshotError> {
+    match parsed {
+        Ok(export) => Ok(Recognised::EffectiveRoutes(export)),
+        Err(RouteFileError::NotRecognised { reason }) => Ok(Recognised::Ignored(reason)),
+        Err(error) => {
+            Err(SnapshotError::Routes { path: file.path.clone(), source: Box::new(error) })
+        }
+    }
+}
