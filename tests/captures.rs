@@ -26,8 +26,7 @@ fn the_books_balance_and_chunks_do_not_matter() {
             let other = read(&bytes, chunk_bytes, &Tunnel::DEFAULT);
             assert!(other == whole, "{}: chunks of {chunk_bytes}", path.display());
         }
-        let all = ALL_TUNNELS;
-        read(&bytes, 1 << 20, &all);
+        read(&bytes, 1 << 20, &ALL_TUNNELS);
     }
 }
 
@@ -290,12 +289,14 @@ fn slice_by_etherparse(bytes: &[u8]) -> Option<Sliced> {
 }
 
 fn unpacked(path: &Path) -> Vec<u8> {
-    let bytes = fs::read(path).unwrap();
+    let bytes = fs::read(path).expect("the corpus can be read");
     if !bytes.starts_with(&[0x1F, 0x8B]) {
         return bytes;
     }
     let mut unpacked = Vec::new();
-    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+    flate2::read::MultiGzDecoder::new(&bytes[..])
+        .read_to_end(&mut unpacked)
+        .expect("the corpus holds whole gzip files");
     unpacked
 }
 
@@ -314,8 +315,8 @@ fn corpus() -> Option<PathBuf> {
 }
 
 fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the corpus can be listed") {
+        let path = entry.expect("the corpus can be listed").path();
         if path.is_dir() {
             list(&path, paths);
         } else {

@@ -1,8 +1,8 @@
 //! Packet captures: classic pcap and pcapng.
 //!
-//! A [`CaptureReader`] walks over the container and cuts it into [`CaptureChunk`]s of whole
-//! packets; a [`Decoder`] finds the flow in each packet. Reading is in order and touches record
-//! headers only; decoding one chunk knows nothing of the others.
+//! A reader walks over the container and cuts it into chunks of whole packets; a decoder finds the
+//! flow in each packet. Reading is in order and touches record headers only; decoding one chunk
+//! knows nothing of the others.
 //!
 //! ```text
 //! bytes ─▶ stream ─▶ pcap | pcapng ─▶ chunk ─▶ frame ─▶ ip ─▶ row

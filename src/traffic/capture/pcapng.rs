@@ -53,13 +53,12 @@ enum Resolution {
     Shift(u32),
 }
 
-/// A whole block: where it starts in the window and in the input, and what stands between its
-/// header and its trailing length.
+/// What stands between the header and the trailing length of a block.
 #[derive(Clone, Copy, Debug)]
 struct Block<'a> {
     body: &'a [u8],
+    /// Where the block starts in the window.
     start: usize,
-    byte_offset: u64,
 }
 
 /// What the three kinds of packet block say in their own ways.
@@ -74,7 +73,7 @@ struct PacketFields {
 }
 
 /// A larger block is skipped without being held.
-pub(super) const BLOCK_BYTES_MAX: u32 = 16 << 20;
+const BLOCK_BYTES_MAX: u32 = 16 << 20;
 
 impl PcapngWalker {
     /// Takes whole blocks from the start of `bytes`, which stand at `offset` in the input.
@@ -82,20 +81,8 @@ impl PcapngWalker {
         let mut at = 0;
         loop {
             let byte_offset = offset + at as u64;
-            match self.next_block(&bytes[at..]) {
-                Ok(length) => {
-                    let block_bytes = &bytes[at..at + length];
-                    let block = Block {
-                        body: &block_bytes[BLOCK_HEADER_LENGTH..length - BLOCK_TRAILER_LENGTH],
-                        start: at,
-                        byte_offset,
-                    };
-                    if let Err(fault) = self.read_block(block_bytes, &block, records) {
-                        records.push_fault(byte_offset, fault);
-                        return Walk { length: at, stop: Stop::Damaged };
-                    }
-                    at += length;
-                }
+            match self.take_block(&bytes[at..], at, byte_offset, records) {
+                Ok(length) => at += length,
                 Err(Break::Stop(stop)) => return Walk { length: at, stop },
                 Err(Break::Fault(fault)) => {
                     records.push_fault(byte_offset, fault);
@@ -143,19 +130,25 @@ impl PcapngWalker {
         Ok(length)
     }
 
-    /// Reads one block. An error is damage to the framing; a packet or an interface that cannot be
-    /// read is only counted.
-    fn read_block(
+    /// Reads the block at the start of `bytes`, which stands at `start` in the window, and returns
+    /// its length. A fault is damage to the framing; a packet or an interface that cannot be read
+    /// is only counted.
+    fn take_block(
         &mut self,
         bytes: &[u8],
-        block: &Block<'_>,
+        start: usize,
+        byte_offset: u64,
         records: &mut Records,
-    ) -> Result<(), Fault> {
+    ) -> Result<usize, Break> {
+        let length = self.next_block(bytes)?;
+        let bytes = &bytes[..length];
         if bytes[..4] == SECTION {
             self.section = Some(Section::parse(bytes)?);
-            return Ok(());
+            return Ok(length);
         }
         let section = self.section.as_mut().expect("a section stands before every other block");
+        let block =
+            Block { body: &bytes[BLOCK_HEADER_LENGTH..length - BLOCK_TRAILER_LENGTH], start };
         let result = match section.order.u32(bytes, 0) {
             INTERFACE => section.add_interface(block.body),
             ENHANCED_PACKET => section.add_packet(block, section.enhanced(block.body), records),
@@ -165,9 +158,9 @@ impl PcapngWalker {
             _ => Ok(()),
         };
         if let Err(fault) = result {
-            records.push_fault(block.byte_offset, fault);
+            records.push_fault(byte_offset, fault);
         }
-        Ok(())
+        Ok(length)
     }
 }
 
@@ -239,7 +232,7 @@ impl Section {
 
     fn add_packet(
         &mut self,
-        block: &Block<'_>,
+        block: Block<'_>,
         fields: Result<PacketFields, Fault>,
         records: &mut Records,
     ) -> Result<(), Fault> {

@@ -181,6 +181,8 @@ fn a_length_of_zero_is_taken_from_the_wire() {
     let tagged = ethernet(0x8100, &vlan(IPV4, &frame[14..]));
     assert_eq!(decode_as(ETHERNET, &tagged, 70_018, "none"), want);
     assert_eq!(decode_as(101, &frame[14..], 70_000, "none"), want);
+    // An original length that cannot be: what was captured is the least.
+    assert_eq!(decode_as(ETHERNET, &frame, 10, "none"), PLAIN);
     let mut jumbogram = ethernet(IPV6, &ipv6(TCP, &segment()));
     (jumbogram[18], jumbogram[19]) = (0, 0);
     let want = "fd00::4:1000 fd00::5:443 6 70014B";
