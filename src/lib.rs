@@ -4,6 +4,12 @@ pub mod net;
 
 pub mod azure;
 pub mod classify;
+pub mod fib;
 pub mod lpm;
 pub mod routing;
 pub mod traffic;
+
+pub mod report;
+
+#[cfg(feature = "cli")]
+pub mod cli;

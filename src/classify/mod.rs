@@ -4,9 +4,11 @@
 //! or reads the clock.
 
 mod output;
+mod pipeline;
 mod summary;
 
 pub use output::{
     CounterBasis, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind, RowBuffer, RowSink,
 };
+pub use pipeline::{Classifier, ClassifyOptions};
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

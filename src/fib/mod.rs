@@ -1,0 +1,5 @@
+//! Route tables compiled.
+
+/// Many compiled tables.
+#[derive(Debug)]
+pub struct Fib {}
