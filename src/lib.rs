@@ -8,3 +8,8 @@ pub mod fib;
 pub mod lpm;
 pub mod routing;
 pub mod traffic;
+
+pub mod report;
+
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -14,23 +14,38 @@ const NIC_COUNT: u64 = 12;
 const TUPLE_COUNT: usize = 102_000;
 const FIREWALL: &str = "10.0.1.4";
 const COLUMNS: [&str; 15] = [
-    "SrcIp", "SrcPort", "DestIp", "DestPort", "ProtocolNumber", "FlowDirection", "BytesSrcToDest",
-    "RouteTableId", "LookupIp", "MatchedPrefix", "RouteSource", "NextHopType", "NextHopIp",
-    "NextHopClass", "SourceRecord",
+    "SrcIp",
+    "SrcPort",
+    "DestIp",
+    "DestPort",
+    "ProtocolNumber",
+    "FlowDirection",
+    "BytesSrcToDest",
+    "RouteTableId",
+    "LookupIp",
+    "MatchedPrefix",
+    "RouteSource",
+    "NextHopType",
+    "NextHopIp",
+    "NextHopClass",
+    "SourceRecord",
 ];
 
 #[test]
 fn every_label_of_a_random_flow_log_equals_the_naive_routers_in_every_format() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut random = Random(20_250_120);
-    let tables: Vec<Table> = (0..NIC_COUNT).map(|index| Table::random(index, &mut random)).collect();
+    let tables: Vec<Table> =
+        (0..NIC_COUNT).map(|index| Table::random(index, &mut random)).collect();
     write_snapshot(&folder.path().join("snapshot"), &tables);
     let tuples: Vec<Tuple> =
         (0..TUPLE_COUNT).map(|_| Tuple::random(&tables, &mut random)).collect();
     let log = folder.path().join("PT1H.json");
     std::fs::write(&log, flow_log(&tuples)).expect("a flow log");
-    let want: Vec<Vec<String>> =
-        (1..).zip(in_file_order(&tuples)).map(|(record, tuple)| row(tuple, &tables, record)).collect();
+    let want: Vec<Vec<String>> = (1..)
+        .zip(in_file_order(&tuples))
+        .map(|(record, tuple)| row(tuple, &tables, record))
+        .collect();
     assert_eq!(want.len(), TUPLE_COUNT);
     let classes: BTreeSet<&str> = want.iter().map(|row| row[13].as_str()).collect();
     assert!(classes.len() >= 10, "the generator lost its variety: {classes:?}");
@@ -120,13 +135,37 @@ impl Table {
             add("Default", "Active", prefix, "None", None);
         }
         add("Default", "Active", "20.60.0.0/16", "VirtualNetworkServiceEndpoint", None);
-        add("VirtualNetworkGateway", "Active", "20.60.7.0/24", "VirtualNetworkGateway", Some("10.0.0.8"));
-        add("VirtualNetworkGateway", "Active", "10.0.5.0/24", "VirtualNetworkGateway", Some("10.0.0.8"));
+        add(
+            "VirtualNetworkGateway",
+            "Active",
+            "20.60.7.0/24",
+            "VirtualNetworkGateway",
+            Some("10.0.0.8"),
+        );
+        add(
+            "VirtualNetworkGateway",
+            "Active",
+            "10.0.5.0/24",
+            "VirtualNetworkGateway",
+            Some("10.0.0.8"),
+        );
         for ip in ["10.0.0.9", "10.0.0.8"] {
-            add("VirtualNetworkGateway", "Active", "192.168.0.0/16", "VirtualNetworkGateway", Some(ip));
+            add(
+                "VirtualNetworkGateway",
+                "Active",
+                "192.168.0.0/16",
+                "VirtualNetworkGateway",
+                Some(ip),
+            );
         }
         for ip in [FIREWALL, "10.0.0.77"] {
-            add("VirtualNetworkGateway", "Active", "172.20.0.0/16", "VirtualNetworkGateway", Some(ip));
+            add(
+                "VirtualNetworkGateway",
+                "Active",
+                "172.20.0.0/16",
+                "VirtualNetworkGateway",
+                Some(ip),
+            );
         }
         add("Default", "Active", "fd00:1::/48", "VnetLocal", None);
         if random.below(2) == 0 {
@@ -138,11 +177,24 @@ impl Table {
         }
         for _ in 0..random.below(6) {
             let host = Ipv4Addr::from(0x0AC8_0000 | u32::try_from(random.below(64)).unwrap());
-            add("Default", if random.below(3) == 0 { "Invalid" } else { "Active" }, &format!("{host}/32"), "InterfaceEndpoint", None);
+            add(
+                "Default",
+                if random.below(3) == 0 { "Invalid" } else { "Active" },
+                &format!("{host}/32"),
+                "InterfaceEndpoint",
+                None,
+            );
         }
         for _ in 0..12 {
             let length = *random.pick(&[9_u8, 12, 16, 17, 23, 24, 25, 28, 30, 31, 32]);
-            let base = *random.pick(&[0x0A00_0000_u32, space, 0x0AC8_0000, 0xC0A8_0000, 0x1400_0000, 0xAC10_0000]);
+            let base = *random.pick(&[
+                0x0A00_0000_u32,
+                space,
+                0x0AC8_0000,
+                0xC0A8_0000,
+                0x1400_0000,
+                0xAC10_0000,
+            ]);
             let bits = base | u32::try_from(random.below(1 << 20)).unwrap();
             let bits = bits & (u32::MAX << (32 - u32::from(length)));
             let prefix = format!("{}/{length}", Ipv4Addr::from(bits));
@@ -153,13 +205,26 @@ impl Table {
                 ("Internet", None),
                 ("VnetLocal", None),
             ]);
-            add("User", if random.below(8) == 0 { "Invalid" } else { "Active" }, &prefix, next_hop_type, ip);
+            add(
+                "User",
+                if random.below(8) == 0 { "Invalid" } else { "Active" },
+                &prefix,
+                next_hop_type,
+                ip,
+            );
         }
         for _ in 0..3 {
             let length = *random.pick(&[49_u8, 56, 64, 96, 127, 128]);
-            let bits = 0xfd00_0001_0000_0000_0000_0000_0000_0000_u128 | (u128::from(random.next()) << 16);
+            let bits =
+                0xfd00_0001_0000_0000_0000_0000_0000_0000_u128 | (u128::from(random.next()) << 16);
             let bits = bits & (u128::MAX << (128 - u32::from(length)));
-            add("User", "Active", &format!("{}/{length}", Ipv6Addr::from(bits)), "VirtualAppliance", Some("fd00:1::99"));
+            add(
+                "User",
+                "Active",
+                &format!("{}/{length}", Ipv6Addr::from(bits)),
+                "VirtualAppliance",
+                Some("fd00:1::99"),
+            );
         }
         rows = without_rival_user_rows(rows);
         Self {
@@ -171,11 +236,18 @@ impl Table {
     }
 
     /// The naive router: the rules, read aloud.
-    fn route(&self, destination: IpAddr) -> Option<(Row, BTreeSet<IpAddr>, BTreeSet<&'static str>)> {
-        let usable = |row: &&Row| row.state == "Active" && !self.is_set_aside(row) && holds(row, destination);
+    fn route(
+        &self,
+        destination: IpAddr,
+    ) -> Option<(Row, BTreeSet<IpAddr>, BTreeSet<&'static str>)> {
+        let usable = |row: &&Row| {
+            row.state == "Active" && !self.is_set_aside(row) && holds(row, destination)
+        };
         let longest = self.rows.iter().filter(usable).map(|row| row.length).max()?;
-        let tied: Vec<&Row> = self.rows.iter().filter(usable).filter(|row| row.length == longest).collect();
-        let is_service_endpoint = |row: &&&Row| row.next_hop_type == "VirtualNetworkServiceEndpoint";
+        let tied: Vec<&Row> =
+            self.rows.iter().filter(usable).filter(|row| row.length == longest).collect();
+        let is_service_endpoint =
+            |row: &&&Row| row.next_hop_type == "VirtualNetworkServiceEndpoint";
         let rank = |row: &Row| match row.source {
             "User" => 0,
             "VirtualNetworkGateway" => 1,
@@ -187,14 +259,19 @@ impl Table {
             let best = tied.iter().map(|row| rank(row)).min()?;
             tied.into_iter().filter(|row| rank(row) == best).collect()
         };
-        let ips = winners.iter().filter_map(|row| row.ip.as_ref()).map(|ip| ip.parse().unwrap()).collect();
+        let ips = winners
+            .iter()
+            .filter_map(|row| row.ip.as_ref())
+            .map(|ip| ip.parse().unwrap())
+            .collect();
         let classes = winners.iter().map(|row| class(row)).collect();
         Some((winners[0].clone(), ips, classes))
     }
 
     /// VNet, peering and service-endpoint routes win over gateway routes inside them.
     fn is_set_aside(&self, row: &Row) -> bool {
-        let system = ["VnetLocal", "VNetPeering", "VNetGlobalPeering", "VirtualNetworkServiceEndpoint"];
+        let system =
+            ["VnetLocal", "VNetPeering", "VNetGlobalPeering", "VirtualNetworkServiceEndpoint"];
         row.source == "VirtualNetworkGateway"
             && self.rows.iter().any(|other| {
                 other.source == "Default"
@@ -272,7 +349,8 @@ impl Tuple {
         };
         let local = if remote.is_ipv6() { "fd00:1::4".parse().unwrap() } else { table.local };
         let direction = *random.pick(&['I', 'O']);
-        let (source, destination) = if direction == 'O' { (local, remote) } else { (remote, local) };
+        let (source, destination) =
+            if direction == 'O' { (local, remote) } else { (remote, local) };
         // A NIC that no table names: the local address tells the table, or nothing does.
         let mac = if random.below(20) == 0 { "000D3AFFFFFF".to_owned() } else { table.mac.clone() };
         Self {
@@ -293,12 +371,18 @@ fn edge(row: &Row, which: u64) -> IpAddr {
         IpAddr::V4(first) => {
             let first = u32::from(first);
             let last = first | u32::MAX.checked_shr(u32::from(row.length)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from([first, last, first.wrapping_sub(1), last.wrapping_add(1)][usize::try_from(which).unwrap()]))
+            IpAddr::V4(Ipv4Addr::from(
+                [first, last, first.wrapping_sub(1), last.wrapping_add(1)]
+                    [usize::try_from(which).unwrap()],
+            ))
         }
         IpAddr::V6(first) => {
             let first = u128::from(first);
             let last = first | u128::MAX.checked_shr(u32::from(row.length)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from([first, last, first.wrapping_sub(1), last.wrapping_add(1)][usize::try_from(which).unwrap()]))
+            IpAddr::V6(Ipv6Addr::from(
+                [first, last, first.wrapping_sub(1), last.wrapping_add(1)]
+                    [usize::try_from(which).unwrap()],
+            ))
         }
     }
 }
@@ -475,23 +559,41 @@ fn az_json(rows: &[Row]) -> String {
 fn az_table(rows: &[Row]) -> String {
     let mut text = format!(
         "{:21}  {:7}  {:43}  {:29}  {}\n{}  {}  {}  {}  {}\n",
-        "Source", "State", "Address Prefix", "Next Hop Type", "Next Hop IP",
-        "-".repeat(21), "-".repeat(7), "-".repeat(43), "-".repeat(29), "-".repeat(39)
+        "Source",
+        "State",
+        "Address Prefix",
+        "Next Hop Type",
+        "Next Hop IP",
+        "-".repeat(21),
+        "-".repeat(7),
+        "-".repeat(43),
+        "-".repeat(29),
+        "-".repeat(39)
     );
     for row in rows {
         let prefix = format!("{}/{}", row.address, row.length);
         let ip = row.ip.as_deref().unwrap_or("");
-        let line = format!("{:21}  {:7}  {prefix:43}  {:29}  {ip}", row.source, row.state, row.next_hop_type);
+        let line = format!(
+            "{:21}  {:7}  {prefix:43}  {:29}  {ip}",
+            row.source, row.state, row.next_hop_type
+        );
         writeln!(text, "{}", line.trim_end()).unwrap();
     }
     text
 }
 
 fn portal_csv(rows: &[Row]) -> String {
-    let mut text = String::from("Source,State,Address Prefixes,Next Hop Type,Next Hop IP Address,User Defined Route Name\n");
+    let mut text = String::from(
+        "Source,State,Address Prefixes,Next Hop Type,Next Hop IP Address,User Defined Route Name\n",
+    );
     for row in rows {
         let ip = row.ip.as_deref().unwrap_or("");
-        writeln!(text, "{},{},{}/{},{},{ip},", row.source, row.state, row.address, row.length, row.next_hop_type).unwrap();
+        writeln!(
+            text,
+            "{},{},{}/{},{},{ip},",
+            row.source, row.state, row.address, row.length, row.next_hop_type
+        )
+        .unwrap();
     }
     text
 }

@@ -20,12 +20,22 @@ fn private_link_files_are_what_the_recipe_makes() {
 
 #[test]
 fn private_link_flow_log_rows_are_labelled_by_the_rules() {
-    assert_rows("private-link", "traffic/vnet-flow-log", private_link::COLUMNS, "expected-flow-log.csv");
+    assert_rows(
+        "private-link",
+        "traffic/vnet-flow-log",
+        private_link::COLUMNS,
+        "expected-flow-log.csv",
+    );
 }
 
 #[test]
 fn private_link_capture_flows_are_labelled_by_the_rules() {
-    assert_rows("private-link", "traffic/hubvm.pcap", private_link::COLUMNS, "expected-capture.csv");
+    assert_rows(
+        "private-link",
+        "traffic/hubvm.pcap",
+        private_link::COLUMNS,
+        "expected-capture.csv",
+    );
 }
 
 fn assert_regenerated(scenario: &str, files: Files) {

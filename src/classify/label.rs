@@ -88,9 +88,7 @@ impl Label {
         }
         let (local, remote, lookup) = match direction {
             Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
-            Some(FlowDirection::Outbound) | None => {
-                (source, destination, LookupSide::Destination)
-            }
+            Some(FlowDirection::Outbound) | None => (source, destination, LookupSide::Destination),
         };
         let table = match observer {
             Observer::Table(table) => Some(table),
@@ -136,8 +134,7 @@ impl Label {
             (Some(table), None) => fib.matched(table, address),
             _ => None,
         };
-        let next_hop =
-            self.next_hop.filter(|_| self.unknown.is_none()).map(|id| fib.next_hop(id));
+        let next_hop = self.next_hop.filter(|_| self.unknown.is_none()).map(|id| fib.next_hop(id));
         LabelColumns {
             route_table_id: info.map(|info| info.id.as_str()),
             route_table_basis: info.map(|info| info.basis),
@@ -216,8 +213,7 @@ mod tests {
              Default Active 10.1.0.0/24 VNetPeering
              Default Active 10.0.0.0/8 None",
         );
-        let web_sources =
-            vec![prefix("10.1.0.0/24"), Source::Mac("000D3A000001".parse().unwrap())];
+        let web_sources = vec![prefix("10.1.0.0/24"), Source::Mac("000D3A000001".parse().unwrap())];
         let db_sources = vec![prefix("10.2.0.0/24"), Source::Nic("db-nic".into())];
         Fib::compile(&[web, db], &[web_sources, db_sources], &Owners::default()).unwrap()
     }
@@ -232,15 +228,41 @@ mod tests {
         let fib = fib();
         let db = Observer::Table(fib.table_id(1).unwrap());
         for (observer, direction, source, destination, class, side, peer) in [
-            (Observer::LocalAddress, Outbound, "10.1.0.4", "10.2.0.4", "appliance", "dest", Some("peering")),
-            (Observer::LocalAddress, Inbound, "10.1.0.4", "10.2.0.4", "peering", "src", Some("appliance")),
+            (
+                Observer::LocalAddress,
+                Outbound,
+                "10.1.0.4",
+                "10.2.0.4",
+                "appliance",
+                "dest",
+                Some("peering"),
+            ),
+            (
+                Observer::LocalAddress,
+                Inbound,
+                "10.1.0.4",
+                "10.2.0.4",
+                "peering",
+                "src",
+                Some("appliance"),
+            ),
             (db, Inbound, "10.1.0.4", "10.1.0.9", "peering", "src", Some("vnet")),
             (db, Outbound, "10.2.0.4", "8.8.8.8", "no_route", "dest", None),
             (db, Outbound, "10.2.0.4", "10.3.0.0", "dropped", "dest", None),
         ] {
-            let label = Label::of_tuple(&fib, observer, Some(direction), address(source), address(destination));
+            let label = Label::of_tuple(
+                &fib,
+                observer,
+                Some(direction),
+                address(source),
+                address(destination),
+            );
             assert_eq!(
-                (label.class.as_str(), label.lookup.unwrap().as_str(), label.peer_class.map(NextHopClass::as_str)),
+                (
+                    label.class.as_str(),
+                    label.lookup.unwrap().as_str(),
+                    label.peer_class.map(NextHopClass::as_str)
+                ),
                 (class, side, peer),
                 "{observer:?} {direction:?} {source} {destination}"
             );
@@ -251,7 +273,8 @@ mod tests {
     #[test]
     fn a_capture_is_labelled_from_its_initiator_and_from_the_internet_by_the_way_back() {
         let fib = fib();
-        let label = |source, destination| Label::of_packets(&fib, address(source), address(destination));
+        let label =
+            |source, destination| Label::of_packets(&fib, address(source), address(destination));
         assert_eq!(label("10.2.0.4", "10.1.0.4").class, NextHopClass::Peering);
         let from_internet = label("203.0.113.7", "10.1.0.4");
         assert_eq!(from_internet.class, NextHopClass::Appliance);
@@ -275,7 +298,11 @@ mod tests {
         ] {
             let packets = Label::of_packets(&fib, address(source), address(destination));
             let tuple = Label::of_tuple(
-                &fib, Observer::LocalAddress, Some(FlowDirection::Outbound), address(source), address(destination),
+                &fib,
+                Observer::LocalAddress,
+                Some(FlowDirection::Outbound),
+                address(source),
+                address(destination),
             );
             assert_eq!(packets, tuple);
             assert_eq!((packets.class, packets.unknown), (NextHopClass::Platform, None));
@@ -287,7 +314,10 @@ mod tests {
         let mut fib = fib();
         fib.force_table(fib.table_id(1).unwrap());
         let label = Label::of_packets(&fib, address("203.0.113.7"), address("10.1.0.4"));
-        assert_eq!((label.class, label.lookup), (NextHopClass::Peering, Some(LookupSide::Destination)));
+        assert_eq!(
+            (label.class, label.lookup),
+            (NextHopClass::Peering, Some(LookupSide::Destination))
+        );
         assert_eq!(label.peer_class, None);
     }
 
@@ -326,7 +356,8 @@ mod tests {
         );
         let mut fib = Fib::compile(&[table], &[Vec::new()], &Owners::default()).unwrap();
         fib.force_table(fib.table_id(0).unwrap());
-        let label = |destination| Label::of_packets(&fib, address("10.1.0.4"), address(destination));
+        let label =
+            |destination| Label::of_packets(&fib, address("10.1.0.4"), address(destination));
         assert_eq!(label("8.8.8.8").unknown, Some(Unknown::UnresolvedServiceTag));
         assert_eq!(label("10.3.0.1").class, NextHopClass::Internet);
         let columns = label("8.8.8.8").columns(&fib, address("10.1.0.4"), address("8.8.8.8"));

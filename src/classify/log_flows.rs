@@ -139,13 +139,10 @@ impl OwnedContext {
     }
 
     fn memory_bytes(&self) -> usize {
-        let texts = [
-            &self.acl_group,
-            &self.acl_rule,
-            &self.target_resource_id,
-            &self.flow_log_resource_id,
-        ];
-        size_of::<Self>() + texts.iter().filter_map(|text| text.as_ref().map(String::len)).sum::<usize>()
+        let texts =
+            [&self.acl_group, &self.acl_rule, &self.target_resource_id, &self.flow_log_resource_id];
+        size_of::<Self>()
+            + texts.iter().filter_map(|text| text.as_ref().map(String::len)).sum::<usize>()
     }
 }
 

@@ -111,7 +111,8 @@ pub(super) fn drain_sorted<'t>(
     for table in &mut tables {
         table.index.clear();
     }
-    let entry = |(table, position): (u16, u32)| &tables[usize::from(table)].entries[position as usize];
+    let entry =
+        |(table, position): (u16, u32)| &tables[usize::from(table)].entries[position as usize];
     let mut places: Vec<(u16, u32)> = (0u16..)
         .zip(&tables)
         .flat_map(|(table, flows)| (0u32..).take(flows.entries.len()).map(move |at| (table, at)))
@@ -299,7 +300,12 @@ mod tests {
         is_open: bool,
     }
 
-    fn packet(time_ns: i64, from: (&'static str, u16), to: (&'static str, u16), is_open: bool) -> Packet {
+    fn packet(
+        time_ns: i64,
+        from: (&'static str, u16),
+        to: (&'static str, u16),
+        is_open: bool,
+    ) -> Packet {
         Packet { time_ns, from, to, is_open }
     }
 

@@ -7,12 +7,10 @@ use rayon::prelude::*;
 use super::log_flows::{LogFlows, MergedFlow};
 use super::packet_flows::{self, InputShare, PacketFlow, PacketFlows};
 use super::totals::RunTotals;
-use super::{
-    InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary,
-};
+use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
 use crate::traffic::{
-    Chunk, Context, Decoder, DecodeOptions, FlowBatch, InputName, SourceFormat, Tally,
+    Chunk, Context, DecodeOptions, Decoder, FlowBatch, InputName, SourceFormat, Tally,
     TrafficReader,
 };
 
@@ -191,11 +189,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
 
     fn give_out_flows(&mut self, is_partial: bool) -> io::Result<()> {
         let mut rows = RowsOut { sink: &mut self.sink, pending: 0, outcome: Ok(()) };
-        let (buffers, tables): (Vec<_>, Vec<_>) = self
-            .workers
-            .iter_mut()
-            .map(|worker| (&mut worker.rows, &mut worker.flows))
-            .unzip();
+        let (buffers, tables): (Vec<_>, Vec<_>) =
+            self.workers.iter_mut().map(|worker| (&mut worker.rows, &mut worker.flows)).unzip();
         let buffer = buffers.into_iter().next().expect("a run has a worker");
         packet_flows::drain_sorted(tables.into_iter(), |flow, shares| {
             let label = Label::of_packets(self.fib, flow.source, flow.destination);

@@ -31,7 +31,7 @@ pub fn run(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
         }
     }
     out.flush()?;
-    Ok(ExitCode::Fine)
+    Ok(ExitCode::Success)
 }
 
 fn report<'l>(

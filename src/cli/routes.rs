@@ -42,5 +42,5 @@ pub fn run(args: &RoutesArgs, console: &Console) -> anyhow::Result<ExitCode> {
         }
     }
     out.flush()?;
-    Ok(ExitCode::Fine)
+    Ok(ExitCode::Success)
 }

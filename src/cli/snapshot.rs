@@ -46,19 +46,18 @@ pub fn load(routes: &Path, from: Option<&str>) -> anyhow::Result<Loaded> {
 }
 
 fn warnings_of(snapshot: &Snapshot, tables: &SnapshotTables) -> Vec<String> {
-    let in_files = snapshot
-        .warnings
-        .iter()
-        .map(|warning| format!("{}: {}", warning.file, warning.message));
+    let in_files =
+        snapshot.warnings.iter().map(|warning| format!("{}: {}", warning.file, warning.message));
     let elided = snapshot.tables.iter().filter(|table| table.is_elided).map(|table| {
         format!(
             "{}: rows were left out of this export; what they would match is labelled by the rest",
             table.file
         )
     });
-    let selected = tables.tables.iter().flat_map(|table| {
-        set_aside(table).into_iter().chain(unresolved_tags(table))
-    });
+    let selected = tables
+        .tables
+        .iter()
+        .flat_map(|table| set_aside(table).into_iter().chain(unresolved_tags(table)));
     in_files.chain(elided).chain(selected).collect()
 }
 

@@ -93,9 +93,7 @@ impl SnapshotTables {
             };
         };
         let by_id = || {
-            let index = self.tables.iter().position(|table| {
-                table.id.eq_ignore_ascii_case(name)
-            });
+            let index = self.tables.iter().position(|table| table.id.eq_ignore_ascii_case(name));
             index.and_then(|index| fib.table_id(index))
         };
         let sources = fib.sources();

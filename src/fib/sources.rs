@@ -102,7 +102,8 @@ impl Sources {
         if kind.eq_ignore_ascii_case("networkInterfaces") {
             return self.by_nic(name);
         }
-        if kind.eq_ignore_ascii_case("subnets") && parent_type.eq_ignore_ascii_case("virtualNetworks")
+        if kind.eq_ignore_ascii_case("subnets")
+            && parent_type.eq_ignore_ascii_case("virtualNetworks")
         {
             return self.by_subnet(&format!("{parent}/{name}"));
         }
@@ -163,16 +164,16 @@ mod tests {
     fn names_and_resource_identifiers_are_compared_without_case() {
         let sources = Sources::compile(
             &ids(2),
-            &[vec![Source::Nic("HubVM-Nic".into())], vec![Source::Subnet("Hub/GatewaySubnet".into())]],
+            &[
+                vec![Source::Nic("HubVM-Nic".into())],
+                vec![Source::Subnet("Hub/GatewaySubnet".into())],
+            ],
         )
         .unwrap();
         let table = |id: &str| sources.by_resource_id(id).map(TableId::index);
         let network = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network";
         assert_eq!(table(&format!("{network}/networkInterfaces/hubvm-nic")), Some(0));
-        assert_eq!(
-            table(&format!("{network}/VIRTUALNETWORKS/HUB/SUBNETS/GATEWAYSUBNET")),
-            Some(1)
-        );
+        assert_eq!(table(&format!("{network}/VIRTUALNETWORKS/HUB/SUBNETS/GATEWAYSUBNET")), Some(1));
         assert_eq!(table(&format!("{network}/virtualNetworks/hub")), None);
         assert_eq!(table(""), None);
     }
@@ -188,6 +189,8 @@ mod tests {
             error.to_string(),
             "the source nic:A is claimed by route table `table0` and by `table1`"
         );
-        assert!(Sources::compile(&ids(1), &[vec![prefix("10.0.0.0/8"), prefix("10.0.0.0/8")]]).is_ok());
+        assert!(
+            Sources::compile(&ids(1), &[vec![prefix("10.0.0.0/8"), prefix("10.0.0.0/8")]]).is_ok()
+        );
     }
 }

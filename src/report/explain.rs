@@ -53,13 +53,8 @@ pub fn write_explain_json(
         }
         Err(reason) => (None, Some(*reason)),
     };
-    let object = ExplainJson {
-        schema: 1,
-        source: &report.source,
-        decision,
-        way_back,
-        return_reason,
-    };
+    let object =
+        ExplainJson { schema: 1, source: &report.source, decision, way_back, return_reason };
     serde_json::to_writer(&mut *out, &object)?;
     out.write_all(b"\n")
 }
@@ -218,11 +213,8 @@ fn decision_text(explanation: &Explanation<'_>, route_table_id: &str) -> String 
 }
 
 fn path_text(fib: &Fib, path: &Path) -> String {
-    let hops: Vec<String> = path
-        .hops
-        .iter()
-        .map(|hop| format!("{} ({})", fib.info(hop.table).id, hop.class))
-        .collect();
+    let hops: Vec<String> =
+        path.hops.iter().map(|hop| format!("{} ({})", fib.info(hop.table).id, hop.class)).collect();
     format!("{} → {}", hops.join(" → "), path.outcome)
 }
 

@@ -100,7 +100,7 @@ pub fn write_tables_csv(
     tables: &[RouteTable],
     sources: &[Vec<Source>],
 ) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
+    let mut csv = ::csv::Writer::from_writer(out);
     csv.write_record(["Route table", "Basis", "Rows", "Used", "Sources"])?;
     for (table, sources) in tables.iter().zip(sources) {
         csv.write_record([
@@ -120,7 +120,7 @@ pub fn write_tables_csv(
 ///
 /// When it cannot be written.
 pub fn write_rows_csv(out: &mut dyn Write, table: &RouteTable) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
+    let mut csv = ::csv::Writer::from_writer(out);
     csv.write_record(ROW_COLUMNS)?;
     for row in &table.rows {
         csv.write_record(row_cells(row).map(|cell| inert(&cell)))?;

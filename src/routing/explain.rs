@@ -66,13 +66,11 @@ impl RouteTable {
             self.winners(owners).into_iter().find(|winner| winner.prefix == prefix)
         });
         let tag_may_win = is_internet(destination)
-            && winner.as_ref().map_or(self.has_unresolved_service_tag(), |winner| {
-                winner.may_lose_to_service_tag
-            });
+            && winner
+                .as_ref()
+                .map_or(self.has_unresolved_service_tag(), |winner| winner.may_lose_to_service_tag);
         let (class, reason) = match &winner {
-            _ if tag_may_win => {
-                (NextHopClass::Unknown, Rejection::UnresolvedServiceTag.as_str())
-            }
+            _ if tag_may_win => (NextHopClass::Unknown, Rejection::UnresolvedServiceTag.as_str()),
             Some(winner) => (winner.next_hop.class, "longest_prefix"),
             None => (NextHopClass::NoRoute, "no_route"),
         };
@@ -101,8 +99,7 @@ fn ranked<'t>(
     mut holding: Vec<&'t RouteRow>,
     matched_prefix: Option<AddressPrefix>,
 ) -> Vec<Candidate<'t>> {
-    let is_selected =
-        |row: &RouteRow| row.rejected.is_none() && row.prefix() == matched_prefix;
+    let is_selected = |row: &RouteRow| row.rejected.is_none() && row.prefix() == matched_prefix;
     holding.sort_by_key(|row| {
         let length = row.prefix().map_or(-1, |prefix| i16::from(prefix.length()));
         (
@@ -190,14 +187,12 @@ mod tests {
              Default Active 0.0.0.0/0 Internet
              User Active 20.0.0.0/8 Internet",
         );
-        let class =
-            |text: &str| table.explain(&Owners::default(), text.parse().unwrap()).class;
+        let class = |text: &str| table.explain(&Owners::default(), text.parse().unwrap()).class;
         assert_eq!(class("8.8.8.8"), NextHopClass::Unknown);
         assert_eq!(class("20.1.1.1"), NextHopClass::Internet);
         assert_eq!(class("10.1.1.1"), NextHopClass::Internet);
         let without_default = rows("User Active Storage VirtualAppliance 10.0.0.4");
-        let explanation =
-            without_default.explain(&Owners::default(), "8.8.8.8".parse().unwrap());
+        let explanation = without_default.explain(&Owners::default(), "8.8.8.8".parse().unwrap());
         assert_eq!(explanation.class, NextHopClass::Unknown);
         assert_eq!(explanation.reason, "unresolved_service_tag");
     }

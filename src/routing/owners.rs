@@ -43,10 +43,7 @@ impl Owners {
     }
 
     /// Takes firewalls, and names for prefixes.
-    pub fn new(
-        firewalls: Vec<Firewall>,
-        mut prefix_names: Vec<(AddressPrefix, String)>,
-    ) -> Self {
+    pub fn new(firewalls: Vec<Firewall>, mut prefix_names: Vec<(AddressPrefix, String)>) -> Self {
         prefix_names.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.length()));
         Self { firewalls, prefix_names }
     }
@@ -112,9 +109,9 @@ impl Owners {
 fn class_of_type(next_hop_type: &NextHopType) -> NextHopClass {
     match next_hop_type {
         NextHopType::VnetLocal => NextHopClass::Vnet,
-        NextHopType::VNetPeering
-        | NextHopType::VNetGlobalPeering
-        | NextHopType::ConnectedGroup => NextHopClass::Peering,
+        NextHopType::VNetPeering | NextHopType::VNetGlobalPeering | NextHopType::ConnectedGroup => {
+            NextHopClass::Peering
+        }
         NextHopType::VirtualNetworkGateway => NextHopClass::Gateway,
         NextHopType::Internet => NextHopClass::Internet,
         NextHopType::VirtualAppliance | NextHopType::VirtualApplianceEcmp => {
@@ -185,10 +182,18 @@ mod tests {
 
     #[test]
     fn a_set_is_mixed_unless_all_agree() {
-        let gateway = |ip| format!("VirtualNetworkGateway Active 0.0.0.0/0 VirtualNetworkGateway {ip}");
-        assert_eq!(hop(&[gateway("10.100.0.132"), gateway("1.1.1.1")].join("\n")).class, NextHopClass::Mixed);
-        assert_eq!(hop(&[gateway("10.100.0.132"), gateway("10.0.1.5")].join("\n")).class, NextHopClass::Firewall);
-        let two_types = hop("Default Active 10.0.0.0/8 VnetLocal\nDefault Active 10.0.0.0/8 VNetPeering");
+        let gateway =
+            |ip| format!("VirtualNetworkGateway Active 0.0.0.0/0 VirtualNetworkGateway {ip}");
+        assert_eq!(
+            hop(&[gateway("10.100.0.132"), gateway("1.1.1.1")].join("\n")).class,
+            NextHopClass::Mixed
+        );
+        assert_eq!(
+            hop(&[gateway("10.100.0.132"), gateway("10.0.1.5")].join("\n")).class,
+            NextHopClass::Firewall
+        );
+        let two_types =
+            hop("Default Active 10.0.0.0/8 VnetLocal\nDefault Active 10.0.0.0/8 VNetPeering");
         assert_eq!(two_types.class, NextHopClass::Mixed);
         assert_eq!(two_types.next_hop_type, NextHopType::Other("VnetLocal VNetPeering".into()));
     }

@@ -35,7 +35,8 @@ impl Packet {
     pub fn frame(&self) -> Vec<u8> {
         let transport_length = if self.protocol == TCP { 20 } else { 8 };
         let ip_length = 20 + transport_length + self.payload_length;
-        let mut frame = vec![0x12, 0x34, 0x56, 0x78, 0x9A, 0xBC, 0x00, 0x0D, 0x3A, 0x00, 0x00, 0x01];
+        let mut frame =
+            vec![0x12, 0x34, 0x56, 0x78, 0x9A, 0xBC, 0x00, 0x0D, 0x3A, 0x00, 0x00, 0x01];
         frame.extend(0x0800_u16.to_be_bytes());
         frame.extend([0x45, 0]);
         frame.extend(ip_length.to_be_bytes());
@@ -60,12 +61,7 @@ impl Packet {
 /// Milliseconds of a day as `HH:MM:SS` and a fraction of six decimals.
 pub fn time_of_day(microseconds: u64) -> String {
     let (seconds, fraction) = (microseconds / 1_000_000, microseconds % 1_000_000);
-    format!(
-        "{:02}:{:02}:{:02}.{fraction:06}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    format!("{:02}:{:02}:{:02}.{fraction:06}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 fn octets(address: &str) -> [u8; 4] {

@@ -1,0 +1,342 @@
+//! What was typed, as types.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::exit_code;
+use super::values::{ColumnList, Size, SkipLimit, TunnelList};
+use crate::classify::RecordKind;
+use crate::report::TimeUnit;
+
+/// Labels recorded Azure traffic with the next hop that Azure's routing gives each flow.
+#[derive(Debug, Parser)]
+#[command(name = "nexthop", version, after_help = exit_code::help())]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Label every flow of captures and flow logs.
+    Classify(Box<ClassifyArgs>),
+    /// Say where one packet goes, and why every other route lost.
+    Explain(ExplainArgs),
+    /// Show the effective route tables of a snapshot.
+    Routes(RoutesArgs),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands to a folder.
+    Man(ManArgs),
+}
+
+/// Arguments of `classify`.
+#[derive(Args, Debug)]
+#[command(after_help = exit_code::help())]
+pub struct ClassifyArgs {
+    /// Captures and flow logs: files, folders, or - for standard input.
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// Use this table for every source: a NIC, VNET/SUBNET, an address or a table's name.
+    #[arg(long, value_name = "NAME")]
+    pub from: Option<String>,
+
+    /// What a row stands for [default: flow for captures, tuple for flow logs].
+    #[arg(long, value_enum)]
+    pub per: Option<Per>,
+
+    /// Tunnels whose inner flow counts: vxlan:PORT, gre, ipip, geneve, mpls, or none.
+    #[arg(long, value_name = "LIST", default_value = "vxlan:4789,vxlan:10800,vxlan:10801")]
+    pub decapsulate: TunnelList,
+
+    /// Threads to use; 0 for one on each core.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+
+    /// Bound on the flow table; past it, flows are written out early and marked Partial.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub memory: Size,
+
+    /// Damaged records that are no failure: a number, or a share of the records read.
+    #[arg(long, value_name = "N|P%", default_value = "0")]
+    pub max_skipped: SkipLimit,
+
+    /// Fail (exit 3) on any damage, even within --max-skipped.
+    #[arg(long)]
+    pub strict: bool,
+
+    /// What to print: the summary (text, json) or the rows (csv, jsonl).
+    #[arg(long, value_enum, default_value_t = ClassifyFormat::Text)]
+    pub format: ClassifyFormat,
+
+    /// Write every row to FILE, which may be .csv, .jsonl or .parquet.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Columns of the rows, in this order [default: all].
+    #[arg(long, value_name = "LIST")]
+    pub columns: Option<ColumnList>,
+
+    /// How finely the times of the rows are written.
+    #[arg(long, value_enum, default_value_t = TimeUnitName::Us)]
+    pub time_unit: TimeUnitName,
+
+    /// Leave texts in CSV as they are that a spreadsheet would take for a formula.
+    #[arg(long)]
+    pub csv_raw: bool,
+
+    /// Level of Zstandard in Parquet.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub zstd_level: i32,
+
+    /// Show no progress.
+    #[arg(long)]
+    pub no_progress: bool,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Addresses to look up.
+    #[arg(value_name = "DEST", required = true)]
+    pub destinations: Vec<IpAddr>,
+
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// Where the packet starts: a NIC, VNET/SUBNET, an address or a table's name; may be left out
+    /// when the snapshot holds one table.
+    #[arg(long, value_name = "NAME")]
+    pub from: Option<String>,
+
+    /// What to print; json is one object a line for each destination.
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// Arguments of `routes`.
+#[derive(Args, Debug)]
+pub struct RoutesArgs {
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// Show the rows of this table: a NIC or VNET/SUBNET.
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+
+    /// Compare computed tables with exported ones; exit 1 on any difference.
+    #[arg(long)]
+    pub compare: bool,
+
+    /// What to print; json is the shape that az prints, with the reason added.
+    #[arg(long, value_enum, default_value_t = RoutesFormat::Table)]
+    pub format: RoutesFormat,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// Write one page for each command into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// How much is said, and in which colour.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ConsoleArgs {
+    /// When to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+
+    /// No warnings and no progress; results and errors stay.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Complete lists, ignored files, times and rates.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// The value of `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The value of `--per`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Per {
+    /// One row for each tuple of a flow log.
+    Tuple,
+    /// One row for all packets or tuples of a flow.
+    Flow,
+    /// One row for each packet of a capture.
+    Packet,
+}
+
+/// The value of `--format` of `classify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClassifyFormat {
+    /// The summary, for people.
+    Text,
+    /// The summary, for programs.
+    Json,
+    /// The rows.
+    Csv,
+    /// The rows.
+    Jsonl,
+}
+
+/// The value of `--format` of `explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The value of `--format` of `routes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoutesFormat {
+    /// As az prints it with `-o table`, with the reason added.
+    Table,
+    /// As az prints it.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// The value of `--time-unit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimeUnitName {
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+}
+
+impl From<Per> for RecordKind {
+    fn from(per: Per) -> Self {
+        match per {
+            Per::Tuple => Self::Tuple,
+            Per::Flow => Self::Flow,
+            Per::Packet => Self::Packet,
+        }
+    }
+}
+
+impl From<TimeUnitName> for TimeUnit {
+    fn from(name: TimeUnitName) -> Self {
+        match name {
+            TimeUnitName::Us => Self::Microseconds,
+            TimeUnitName::Ns => Self::Nanoseconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let Ok(Cli { command: Command::Classify(args) }) = parse("nexthop classify -r s in.pcap")
+        else {
+            panic!()
+        };
+        assert_eq!(args.memory, Size(1 << 30));
+        assert_eq!(args.max_skipped, SkipLimit::Records(0));
+        assert_eq!(args.decapsulate.0, crate::traffic::capture::Tunnel::DEFAULT);
+        assert_eq!((args.threads, args.zstd_level, args.strict), (0, 1, false));
+        assert_eq!((args.per, args.format), (None, ClassifyFormat::Text));
+        assert_eq!(args.time_unit, TimeUnitName::Us);
+    }
+
+    #[test]
+    fn standard_input_is_an_input() {
+        let Ok(Cli { command: Command::Classify(args) }) =
+            parse("nexthop classify - -r s --max-skipped 0.5% --per packet")
+        else {
+            panic!()
+        };
+        assert_eq!(args.inputs, [PathBuf::from("-")]);
+        assert_eq!(args.max_skipped, SkipLimit::Share { percent_millionths: 500_000 });
+        assert_eq!(args.per.map(RecordKind::from), Some(RecordKind::Packet));
+    }
+
+    #[test]
+    fn bad_lines_are_usage_errors() {
+        for line in [
+            "nexthop",
+            "nexthop classify",
+            "nexthop classify -r s",
+            "nexthop classify in.pcap",
+            "nexthop classify -r s in.pcap --format xml",
+            "nexthop classify -r s in.pcap --memory 0",
+            "nexthop classify -r s in.pcap --zstd-level 23",
+            "nexthop classify -r s in.pcap --columns SrcIp,Nope",
+            "nexthop classify -r s in.pcap --decapsulate gre,none",
+            "nexthop classify -r s in.pcap -q -v",
+            "nexthop explain -r s",
+            "nexthop explain -r s example.org",
+            "nexthop routes",
+            "nexthop completions",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        for line in ["nexthop --help", "nexthop classify --help", "nexthop --version"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+}

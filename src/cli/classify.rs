@@ -1,0 +1,368 @@
+//! `nexthop classify`: recorded traffic and a snapshot in, labelled rows and their sums out.
+
+use std::fs;
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::args::{ClassifyArgs, ClassifyFormat};
+use super::console::Console;
+use super::progress::Progress;
+use super::{ExitCode, OutputFailed, snapshot};
+use crate::classify::{Classifier, ClassifyOptions, NoRows, RecordKind, RowSink, Summary};
+use crate::fib::Fib;
+use crate::report::{
+    AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_classify_json,
+    write_classify_text,
+};
+use crate::traffic::{self, DecodeOptions, Input, ReadOptions, TrafficReader};
+
+/// Classifies, publishes, reports.
+///
+/// Nothing is published before the books are seen to balance; a report is printed even where the
+/// exit code says that much was damaged.
+pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
+    let started = Instant::now();
+    let rows = Rows::of(args)?;
+    let inputs = inputs(args, console)?;
+    let threads = use_threads(args.threads)?;
+    let loaded = snapshot::load(&args.routes, args.from.as_deref())?;
+    for warning in &loaded.warnings {
+        console.warning(warning);
+    }
+    let run = Run { args, console, fib: &loaded.fib, inputs: &inputs, threads };
+    let (summary, destination) = match rows.open(args)? {
+        None => (run.classify(NoRows)?.0, None),
+        Some(writer) => {
+            let (summary, writer) = run.classify(writer)?;
+            (summary, Some(writer.finish().map_err(|error| output_failed(args, error))?))
+        }
+    };
+    assert_balanced(&summary);
+    let code = judge(&summary, args, console);
+    if let Some(destination) = destination
+        && code != ExitCode::NoInput
+    {
+        destination.publish()?;
+    }
+    print_summary(&summary, args.format, console).context("printing the summary")?;
+    console.note(&speed(&summary, started));
+    Ok(code)
+}
+
+/// Where rows go, as far as the arguments tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rows {
+    Nowhere,
+    File { path: PathBuf, format: RowFormat },
+    StandardOutput { format: RowFormat },
+}
+
+/// Where rows go.
+#[derive(Debug)]
+enum Destination {
+    File(AtomicFile),
+    StandardOutput(io::Stdout),
+}
+
+impl Rows {
+    fn of(args: &ClassifyArgs) -> Result<Self> {
+        let printed = match args.format {
+            ClassifyFormat::Text | ClassifyFormat::Json => None,
+            ClassifyFormat::Csv => Some(RowFormat::Csv),
+            ClassifyFormat::Jsonl => Some(RowFormat::Jsonl),
+        };
+        Ok(match (&args.output, printed) {
+            (None, None) => Self::Nowhere,
+            (None, Some(format)) => Self::StandardOutput { format },
+            (Some(path), None) => {
+                Self::File { path: path.clone(), format: RowFormat::of_path(path)? }
+            }
+            (Some(path), Some(_)) => bail!(
+                "{}: rows go to a file (--output) or are printed (--format csv or jsonl), not both",
+                path.display()
+            ),
+        })
+    }
+
+    fn open(self, args: &ClassifyArgs) -> Result<Option<RowWriter<Destination>>> {
+        let (format, destination) = match self {
+            Self::Nowhere => return Ok(None),
+            Self::File { path, format } => (format, Destination::File(AtomicFile::create(&path)?)),
+            Self::StandardOutput { format } => (format, Destination::StandardOutput(io::stdout())),
+        };
+        let writer = RowWriter::new(format, &row_options(args), destination);
+        writer.map(Some).map_err(|error| output_failed(args, error))
+    }
+}
+
+impl Destination {
+    /// Makes the rows visible at their place.
+    fn publish(self) -> Result<()> {
+        match self {
+            Self::File(file) => Ok(file.commit()?),
+            Self::StandardOutput(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::StandardOutput(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::StandardOutput(out) => out.flush(),
+        }
+    }
+}
+
+/// Everything that classifying needs, whatever becomes of the rows.
+struct Run<'a> {
+    args: &'a ClassifyArgs,
+    console: Console,
+    fib: &'a Fib,
+    inputs: &'a [Input],
+    threads: usize,
+}
+
+impl Run<'_> {
+    fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S)> {
+        let is_shown = !self.args.no_progress && !self.console.is_quiet;
+        let mut progress = Progress::new(self.inputs, is_shown);
+        let mut classifier = Classifier::new(self.fib, self.options(), sink);
+        for input in self.inputs {
+            let mut reader = TrafficReader::open(input.open()?, ReadOptions::default());
+            if !input.is_named && !reader.is_recognised() {
+                let name = input.name.as_str();
+                self.console.note(&format!("{name}: ignored: no capture and no flow log"));
+                continue;
+            }
+            classifier
+                .classify_input(&input.name, &mut reader, &|bytes_read| progress.set(bytes_read))
+                .map_err(|error| output_failed(self.args, error))?;
+            progress.finish_input(reader.bytes_read());
+        }
+        classifier.finish().map_err(|error| output_failed(self.args, error))
+    }
+
+    fn options(&self) -> ClassifyOptions {
+        ClassifyOptions {
+            per: self.args.per.map(RecordKind::from),
+            memory_bytes_max: self.args.memory.0,
+            threads: self.threads,
+            decode: DecodeOptions { decapsulate: self.args.decapsulate.0.clone() },
+        }
+    }
+}
+
+/// Lists the inputs. The output of an earlier run in the same folder is none of them.
+fn inputs(args: &ClassifyArgs, console: Console) -> Result<Vec<Input>, anyhow::Error> {
+    let mut inputs = traffic::find_inputs(&args.inputs)?;
+    let Some(output) = args.output.as_ref().and_then(|path| fs::canonicalize(path).ok()) else {
+        return Ok(inputs);
+    };
+    let is_output = |input: &Input| {
+        let path = input.path.as_deref().map(fs::canonicalize);
+        matches!(path, Some(Ok(path)) if path == output)
+    };
+    let named = inputs.iter().find(|input| input.is_named && is_output(input));
+    ensure!(named.is_none(), "{}: is an input and the output", output.display());
+    inputs.retain(|input| {
+        let is_output = is_output(input);
+        if is_output {
+            console.note(&format!("{}: ignored: it is the output", input.name.as_str()));
+        }
+        !is_output
+    });
+    Ok(inputs)
+}
+
+/// Sets up the threads and returns their number.
+fn use_threads(asked: usize) -> Result<usize> {
+    let threads = match asked {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        asked => asked,
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .with_context(|| format!("starting {threads} threads"))?;
+    Ok(threads)
+}
+
+fn row_options(args: &ClassifyArgs) -> RowOptions {
+    RowOptions {
+        columns: args.columns.as_ref().map_or_else(|| Column::ALL.to_vec(), |list| list.0.clone()),
+        time_unit: args.time_unit.into(),
+        csv_raw: args.csv_raw,
+        zstd_level: args.zstd_level,
+    }
+}
+
+/// Names the output that an error is about.
+fn output_failed(args: &ClassifyArgs, error: io::Error) -> anyhow::Error {
+    let name = args
+        .output
+        .as_deref()
+        .map_or_else(|| "standard output".to_owned(), |path: &Path| path.display().to_string());
+    anyhow::Error::new(error).context(OutputFailed { name })
+}
+
+/// # Panics
+///
+/// When a record was lost or invented: then nothing may be published.
+fn assert_balanced(summary: &Summary) {
+    summary.total.assert_balanced();
+    summary.inputs.iter().for_each(|input| input.tally.assert_balanced());
+}
+
+/// Says what is wrong with the input, and how the run ends for it.
+fn judge(summary: &Summary, args: &ClassifyArgs, console: Console) -> ExitCode {
+    let mut code = ExitCode::Success;
+    if !summary.inputs.iter().any(|input| input.is_recognised) {
+        console.error("no usable input: nothing was recognised as a capture or a flow log");
+        code = code.worst(ExitCode::NoInput);
+    }
+    let (damaged, read) = (summary.total.damaged_total(), summary.total.records_read);
+    if damaged > 0 {
+        let found = format!("{damaged} of {read} records are damaged");
+        if !args.max_skipped.allows(damaged, read) {
+            console.error(&format!("{found}, more than --max-skipped allows"));
+            code = code.worst(ExitCode::Damaged);
+        } else if args.strict {
+            console.error(&format!("{found}, and --strict allows none"));
+            code = code.worst(ExitCode::Damaged);
+        } else {
+            console.warning(&format!("{found}, within --max-skipped"));
+        }
+    }
+    code
+}
+
+/// Prints the summary where rows do not go: to standard output, or with `--verbose` beside the rows
+/// to standard error.
+fn print_summary(summary: &Summary, format: ClassifyFormat, console: Console) -> Result<()> {
+    let options =
+        SummaryOptions { is_coloured: console.is_coloured, is_complete: console.is_verbose };
+    // One write, so that a closed pipe is met at most once and nothing is interleaved.
+    let mut page = Vec::new();
+    match format {
+        ClassifyFormat::Text => write_classify_text(summary, options, &mut page)?,
+        ClassifyFormat::Json => write_classify_json(summary, &mut page)?,
+        ClassifyFormat::Csv | ClassifyFormat::Jsonl => {
+            if console.is_verbose {
+                let options = SummaryOptions { is_coloured: false, ..options };
+                write_classify_text(summary, options, &mut page)?;
+                let _ = io::stderr().lock().write_all(&page);
+            }
+            return Ok(());
+        }
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(&page).and_then(|()| out.flush()) {
+        // The code of the run still counts.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context(OutputFailed { name: "standard output".to_owned() }),
+    }
+}
+
+fn speed(summary: &Summary, started: Instant) -> String {
+    let seconds = started.elapsed().as_secs_f64();
+    let (records, bytes) = (summary.total.records_read, summary.total.bytes_read);
+    format!(
+        "{records} records, {bytes} bytes in {seconds:.3} s: {:.0} records/s, {:.1} MiB/s",
+        records as f64 / seconds,
+        bytes as f64 / seconds / f64::from(1 << 20),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::classify::InputSummary;
+    use crate::cli::{Cli, Command};
+    use crate::traffic::{Damage, InputName, Tally};
+
+    fn args(line: &str) -> ClassifyArgs {
+        let line = format!("nexthop classify -r snapshot in.pcap {line}");
+        match Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command) {
+            Ok(Command::Classify(args)) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn quiet() -> Console {
+        Console { is_coloured: false, is_quiet: true, is_verbose: false }
+    }
+
+    fn summary(damaged: u64, read: u64, is_recognised: bool) -> Summary {
+        let mut tally = Tally::default();
+        tally.records_read = read;
+        tally.classified = read - damaged;
+        for record in 1..=damaged {
+            tally.count_damage(Damage::Truncated, record, 0, String::new);
+        }
+        let name = InputName::new("in.pcap");
+        let input = InputSummary { name, format: None, is_recognised, tally: tally.clone() };
+        Summary { inputs: vec![input], total: tally, ..Summary::default() }
+    }
+
+    #[test]
+    fn damage_counts_against_the_limit() {
+        for (line, damaged, read, want) in [
+            ("", 0, 10, ExitCode::Success),
+            ("", 0, 0, ExitCode::Success),
+            ("", 1, 10, ExitCode::Damaged),
+            ("--max-skipped 1", 1, 10, ExitCode::Success),
+            ("--max-skipped 1", 2, 10, ExitCode::Damaged),
+            ("--max-skipped 10%", 1, 10, ExitCode::Success),
+            ("--max-skipped 10%", 2, 10, ExitCode::Damaged),
+            ("--max-skipped 10% --strict", 1, 10, ExitCode::Damaged),
+            ("--max-skipped 10% --strict", 0, 10, ExitCode::Success),
+        ] {
+            let code = judge(&summary(damaged, read, true), &args(line), quiet());
+            assert_eq!(code, want, "{line} {damaged}/{read}");
+        }
+    }
+
+    #[test]
+    fn no_usable_input_is_worse_than_damage() {
+        assert_eq!(judge(&summary(1, 1, false), &args(""), quiet()), ExitCode::NoInput);
+        assert_eq!(judge(&Summary::default(), &args(""), quiet()), ExitCode::NoInput);
+    }
+
+    #[test]
+    #[should_panic(expected = "the books do not balance")]
+    fn a_lost_record_stops_the_run() {
+        let mut summary = summary(0, 5, true);
+        summary.inputs[0].tally.classified = 4;
+        assert_balanced(&summary);
+    }
+
+    #[test]
+    fn rows_go_to_one_place() {
+        assert_eq!(Rows::of(&args("")).unwrap(), Rows::Nowhere);
+        assert_eq!(Rows::of(&args("--format json")).unwrap(), Rows::Nowhere);
+        assert_eq!(
+            Rows::of(&args("--format jsonl")).unwrap(),
+            Rows::StandardOutput { format: RowFormat::Jsonl }
+        );
+        assert_eq!(
+            Rows::of(&args("--format json -o rows.csv")).unwrap(),
+            Rows::File { path: "rows.csv".into(), format: RowFormat::Csv }
+        );
+        assert!(Rows::of(&args("-o rows.xlsx")).is_err());
+        assert!(Rows::of(&args("-o rows.csv --format csv")).is_err());
+    }
+}
