@@ -4,6 +4,7 @@
 //! never by name. This is the only part of reading traffic that touches the file system.
 
 mod source;
+mod utf16;
 
 use std::fs::{self, File};
 use std::io::{self, Read};

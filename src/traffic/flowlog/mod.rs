@@ -1,7 +1,7 @@
 //! VNet flow logs (version 4) and NSG flow logs (versions 1 and 2).
 //!
 //! Bytes come in; rows go out. The reader (`framing`) finds where log records begin and end
-//! whatever holds them together, without understanding them; the [`Decoder`] understands one
+//! whatever holds them together, without understanding them; the `Decoder` understands one
 //! record at a time (`record`) and then each of its tuples (`tuple`):
 //!
 //! ```text

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::utf16::{ByteOrder, Utf16};
+
 /// An input after decompression and recognition.
 pub(in crate::traffic) enum Source {
     /// A capture, from its first byte.
@@ -75,6 +77,16 @@ fn recognise(mut content: Box<dyn Read + Send>) -> io::Result<Source> {
     if is_capture(&head) {
         return Ok(Source::Capture(Box::new(chained(head, content))));
     }
+    match ByteOrder::of_mark(&head) {
+        None => recognise_text(head, content),
+        Some(order) => {
+            let text = Utf16::new(chained(head, content), order);
+            recognise_text(Vec::new(), Box::new(text))
+        }
+    }
+}
+
+fn recognise_text(mut head: Vec<u8>, mut content: Box<dyn Read + Send>) -> io::Result<Source> {
     while is_blank(&head) && head.len() < BLANK_BYTES_MAX {
         let more = first_bytes(&mut content, 64)?;
         if more.is_empty() {
@@ -299,6 +311,20 @@ mod tests {
         for bytes in [LOG, b"[", b",{\"a\":1}]}", b"{", &blank, &like_a_capture] {
             assert_eq!(open(bytes), (Found::FlowLog(bytes.to_vec()), bytes.len() as u64));
         }
+    }
+
+    #[test]
+    fn utf_16_with_its_mark_is_read_as_utf_8() {
+        let text = std::str::from_utf8(&LOG[3..]).unwrap();
+        let units: Vec<u16> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for bytes in [little.clone(), big] {
+            assert_eq!(open(&bytes), (Found::FlowLog(LOG.to_vec()), bytes.len() as u64));
+        }
+        assert_eq!(open(&gzip(&little)).0, Found::FlowLog(LOG.to_vec()));
+        let detail = "nothing but white space".to_owned();
+        assert_eq!(open(&little[..2]).0, Found::Unrecognised(detail));
     }
 
     #[test]

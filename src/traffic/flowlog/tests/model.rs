@@ -28,8 +28,8 @@ impl Choices {
         self.below(bound) == 0
     }
 
-    fn of<'c, T>(&mut self, choices: &'c [T]) -> &'c T {
-        &choices[self.below(choices.len() as u64) as usize]
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
     }
 
     fn shuffle<T>(&mut self, items: &mut [T]) {
@@ -53,7 +53,7 @@ pub(super) struct Record {
     mac: String,
     target: String,
     flow_log: String,
-    flows: Vec<(String, Vec<(String, Vec<TupleModel>)>)>,
+    flows: Vec<Named<Named<TupleModel>>>,
 }
 
 /// A tuple as it is written, and the row that it stands for.
@@ -63,12 +63,15 @@ struct TupleModel {
     row: String,
 }
 
+/// A flow or a group: its name, and what is in it.
+type Named<T> = (String, Vec<T>);
+
 /// A row of the model: the row, MAC address, group, rule, target, flow log.
 pub(super) type RowModel = (String, [Option<String>; 5]);
 
 impl Record {
     pub(super) fn draw(choices: &mut Choices) -> Self {
-        let version = *choices.of(&[Version::Vnet4, Version::Vnet4, Version::Nsg1, Version::Nsg2]);
+        let version = choices.of(&[Version::Vnet4, Version::Vnet4, Version::Nsg1, Version::Nsg2]);
         let flows = (0..choices.below(3))
             .map(|_| {
                 let groups = (0..choices.below(3))
@@ -179,11 +182,11 @@ impl TupleModel {
         let (source, destination) = (address(choices), address(choices));
         let ports = format!("{},{}", choices.below(65_536), choices.below(65_536));
         let (protocol_text, protocol) = if is_vnet {
-            *choices.of(&[("6", 6), ("17", 17)])
+            choices.of(&[("6", 6), ("17", 17)])
         } else {
-            *choices.of(&[("T", 6), ("U", 17)])
+            choices.of(&[("T", 6), ("U", 17)])
         };
-        let (direction_text, direction) = *choices.of(&[("I", "Inbound"), ("O", "Outbound")]);
+        let (direction_text, direction) = choices.of(&[("I", "Inbound"), ("O", "Outbound")]);
         let counters: [String; 4] = std::array::from_fn(|_| match choices.below(4) {
             0 => String::new(),
             1 => choices.next().to_string(),
@@ -202,21 +205,21 @@ impl TupleModel {
         let (format, tail, state, status, encryption, counters) = match version {
             Version::Vnet4 => {
                 let (letter, state) =
-                    *choices.of(&[("B", "Begin"), ("C", "Continue"), ("E", "End"), ("D", "Deny")]);
+                    choices.of(&[("B", "Begin"), ("C", "Continue"), ("E", "End"), ("D", "Deny")]);
                 let status = if letter == "D" { "Denied" } else { "Allowed" };
-                let word = *choices.of(&["X", "NX", "NX", "NX_FALLBACK", "NX_NEW_WORD"]);
+                let word = choices.of(&["X", "NX", "NX", "NX_FALLBACK", "NX_NEW_WORD"]);
                 let counts = letter == "C" || letter == "E";
                 let tail = format!("{letter},{word},{written}");
                 ("vnet_v4", tail, state, status, word, counted(counts))
             }
             Version::Nsg1 => {
-                let (letter, status) = *choices.of(&[("A", "Allowed"), ("D", "Denied")]);
+                let (letter, status) = choices.of(&[("A", "Allowed"), ("D", "Denied")]);
                 ("nsg_v1", letter.to_owned(), "-", status, "-", counted(false))
             }
             Version::Nsg2 => {
-                let (letter, status) = *choices.of(&[("A", "Allowed"), ("D", "Denied")]);
+                let (letter, status) = choices.of(&[("A", "Allowed"), ("D", "Denied")]);
                 let (state_letter, state) =
-                    *choices.of(&[("B", "Begin"), ("C", "Continue"), ("E", "End")]);
+                    choices.of(&[("B", "Begin"), ("C", "Continue"), ("E", "End")]);
                 let counts = letter == "A" && state_letter != "B";
                 let tail = format!("{letter},{state_letter},{written}");
                 ("nsg_v2", tail, state, status, "-", counted(counts))
@@ -297,7 +300,7 @@ impl Style<'_> {
     }
 
     fn blank(&mut self) -> &'static str {
-        if self.is_plain { "" } else { *self.choices.of(&["", "", "", " ", "\n", "\r\n\t"]) }
+        if self.is_plain { "" } else { self.choices.of(&["", "", "", " ", "\n", "\r\n\t"]) }
     }
 }
 
