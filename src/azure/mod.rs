@@ -5,6 +5,7 @@ mod effective_route;
 pub mod effective_routes;
 mod encoding;
 mod json;
+pub mod resources;
 mod service_tags;
 mod settings;
 mod snapshot;
