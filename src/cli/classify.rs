@@ -143,7 +143,8 @@ impl Run<'_> {
             let mut reader = TrafficReader::open(input.open()?, ReadOptions::default());
             if !input.is_named && !reader.is_recognised() {
                 let name = input.name.as_str();
-                self.console.note(&format!("{name}: ignored: no capture and no flow log"));
+                let note = format!("{name}: ignored: no capture and no flow log");
+                progress.suspend(|| self.console.note(&note));
                 continue;
             }
             classifier
