@@ -48,7 +48,7 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
     {
         destination.publish()?;
     }
-    print_summary(&summary, args.format, console).context("printing the summary")?;
+    print_summary(&summary, args.format, console)?;
     console.note(&speed(&summary, started));
     Ok(code)
 }
@@ -254,7 +254,6 @@ fn judge(summary: &Summary, args: &ClassifyArgs, console: Console) -> ExitCode {
 fn print_summary(summary: &Summary, format: ClassifyFormat, console: Console) -> Result<()> {
     let options =
         SummaryOptions { is_coloured: console.is_coloured, is_complete: console.is_verbose };
-    // One write, so that a closed pipe is met at most once and nothing is interleaved.
     let mut page = Vec::new();
     match format {
         ClassifyFormat::Text => write_classify_text(summary, options, &mut page)?,
@@ -268,12 +267,7 @@ fn print_summary(summary: &Summary, format: ClassifyFormat, console: Console) ->
             return Ok(());
         }
     }
-    let mut out = io::stdout().lock();
-    match out.write_all(&page).and_then(|()| out.flush()) {
-        // The code of the run still counts.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context(OutputFailed { name: "standard output".to_owned() }),
-    }
+    console.print(&page)
 }
 
 fn speed(summary: &Summary, started: Instant) -> String {
