@@ -16,31 +16,50 @@ pub(super) struct EncodingError {
 
 /// Decodes UTF-8, with or without a mark, and UTF-16 with one.
 pub(super) fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, EncodingError> {
-    if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
-        return utf8(rest, 3);
+    match marked(bytes) {
+        Marked::Utf8 { rest, mark_length } => {
+            std::str::from_utf8(rest).map(Cow::Borrowed).map_err(|error| EncodingError {
+                offset: mark_length + error.valid_up_to() as u64,
+                encoding: "UTF-8",
+            })
+        }
+        Marked::Utf16 { rest, unit } => utf16(rest, unit).map(Cow::Owned),
     }
-    if let Some(rest) = bytes.strip_prefix(b"\xFF\xFE") {
-        return utf16(rest, u16::from_le_bytes);
-    }
-    if let Some(rest) = bytes.strip_prefix(b"\xFE\xFF") {
-        return utf16(rest, u16::from_be_bytes);
-    }
-    utf8(bytes, 0)
 }
 
 /// Decodes as [`decoded`] does, with a replacement character for what is not text.
 pub(super) fn decoded_lossily(bytes: &[u8]) -> Cow<'_, str> {
-    decoded(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes))
+    match marked(bytes) {
+        Marked::Utf8 { rest, .. } => String::from_utf8_lossy(rest),
+        Marked::Utf16 { rest, unit } => {
+            let units = rest.as_chunks::<2>().0.iter().map(|pair| unit(*pair));
+            let letters = char::decode_utf16(units);
+            Cow::Owned(
+                letters.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+            )
+        }
+    }
 }
 
-fn utf8(bytes: &[u8], mark_length: u64) -> Result<Cow<'_, str>, EncodingError> {
-    std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| EncodingError {
-        offset: mark_length + error.valid_up_to() as u64,
-        encoding: "UTF-8",
-    })
+/// Bytes after their mark, and what the mark says of them.
+enum Marked<'a> {
+    Utf8 { rest: &'a [u8], mark_length: u64 },
+    Utf16 { rest: &'a [u8], unit: fn([u8; 2]) -> u16 },
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, EncodingError> {
+fn marked(bytes: &[u8]) -> Marked<'_> {
+    if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
+        Marked::Utf8 { rest, mark_length: 3 }
+    } else if let Some(rest) = bytes.strip_prefix(b"\xFF\xFE") {
+        Marked::Utf16 { rest, unit: u16::from_le_bytes }
+    } else if let Some(rest) = bytes.strip_prefix(b"\xFE\xFF") {
+        Marked::Utf16 { rest, unit: u16::from_be_bytes }
+    } else {
+        Marked::Utf8 { rest: bytes, mark_length: 0 }
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, EncodingError> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let mut text = String::with_capacity(pairs.len());
     let mut offset = 2;
@@ -49,11 +68,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, Encodin
         offset += 2 * letter.len_utf16() as u64;
         text.push(letter);
     }
-    if rest.is_empty() {
-        Ok(Cow::Owned(text))
-    } else {
-        Err(EncodingError { offset, encoding: "UTF-16" })
-    }
+    if rest.is_empty() { Ok(text) } else { Err(EncodingError { offset, encoding: "UTF-16" }) }
 }
 
 #[cfg(test)]

@@ -342,6 +342,7 @@ mod tests {
 
     #[test]
     fn errors_point_at_the_text() {
+        // An element of a list is placed at the list, and named by the message.
         for (text, line, column, part) in [
             ("frewall = 1", 1, 1, "unknown field `frewall`"),
             ("[[table]]\nfile = \"a\"\nsource = []\n", 3, 1, "unknown field `source`"),
@@ -349,12 +350,12 @@ mod tests {
             (
                 "[[table]]\nfile = \"a\"\nsources = [\"10.0.0.0/8\", \"x\"]\n",
                 3,
-                26,
+                11,
                 "`x` is no source",
             ),
             ("[[firewall]]\nname = \"f\"\n", 1, 1, "needs `addresses` or `subnets`"),
             ("[[firewall]]\nname = \"f\"\naddresses = [\"10.0.0\"]\n", 3, 14, "IP address"),
-            ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 12, "prefix length"),
+            ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 11, "prefix length"),
             ("service_endpoint_priority = \"max\"\n", 1, 29, "unknown variant `max`"),
             ("[[site]]\nname = \"s\"\nroute_all = 1\n", 3, 13, "boolean"),
             ("é = [\n", 1, 1, ""),

@@ -48,7 +48,7 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
     {
         destination.publish()?;
     }
-    print_summary(&summary, args.format, console).context("printing the summary")?;
+    print_summary(&summary, args.format, console)?;
     console.note(&speed(&summary, started));
     Ok(code)
 }
@@ -143,7 +143,8 @@ impl Run<'_> {
             let mut reader = TrafficReader::open(input.open()?, ReadOptions::default());
             if !input.is_named && !reader.is_recognised() {
                 let name = input.name.as_str();
-                self.console.note(&format!("{name}: ignored: no capture and no flow log"));
+                let note = format!("{name}: ignored: no capture and no flow log");
+                progress.suspend(|| self.console.note(&note));
                 continue;
             }
             classifier
@@ -253,7 +254,6 @@ fn judge(summary: &Summary, args: &ClassifyArgs, console: Console) -> ExitCode {
 fn print_summary(summary: &Summary, format: ClassifyFormat, console: Console) -> Result<()> {
     let options =
         SummaryOptions { is_coloured: console.is_coloured, is_complete: console.is_verbose };
-    // One write, so that a closed pipe is met at most once and nothing is interleaved.
     let mut page = Vec::new();
     match format {
         ClassifyFormat::Text => write_classify_text(summary, options, &mut page)?,
@@ -267,12 +267,7 @@ fn print_summary(summary: &Summary, format: ClassifyFormat, console: Console) ->
             return Ok(());
         }
     }
-    let mut out = io::stdout().lock();
-    match out.write_all(&page).and_then(|()| out.flush()) {
-        // The code of the run still counts.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context(OutputFailed { name: "standard output".to_owned() }),
-    }
+    console.print(&page)
 }
 
 fn speed(summary: &Summary, started: Instant) -> String {

@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::Context;
+
+use super::OutputFailed;
 use super::args::{Color, ConsoleArgs};
 use crate::report::display::neutral;
 
@@ -27,6 +30,17 @@ impl Console {
         Self { is_coloured, is_quiet: args.quiet, is_verbose: args.verbose }
     }
 
+    /// Prints a result to standard output in one piece.
+    ///
+    /// A reader that closed the pipe has what it wanted: that is no error.
+    ///
+    /// # Errors
+    ///
+    /// When standard output cannot be written, a full disk behind it say.
+    pub fn print(&self, page: &[u8]) -> anyhow::Result<()> {
+        print(page)
+    }
+
     /// Says what the user should know, unless asked to be quiet.
     pub fn warning(&self, text: &str) {
         if !self.is_quiet {
@@ -44,6 +58,15 @@ impl Console {
     /// Says why the run fails.
     pub fn error(&self, text: &str) {
         error(text);
+    }
+}
+
+/// See [`Console::print`].
+pub(super) fn print(page: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(page).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context(OutputFailed { name: "standard output".to_owned() }),
     }
 }
 

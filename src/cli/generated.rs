@@ -1,18 +1,17 @@
 //! Completions and manual pages, from the declaration of the arguments.
 
-use std::io::{self, Write};
-
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 
-use super::ExitCode;
 use super::args::{Cli, CompletionsArgs, ManArgs};
+use super::{ExitCode, console};
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<ExitCode> {
-    // Into memory first: the generator panics when the pipe is closed.
+    // Into memory first: the generator panics when a pipe is closed.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "nexthop", &mut script);
-    print(&script)
+    console::print(&script)?;
+    Ok(ExitCode::Success)
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitCode> {
@@ -25,11 +24,6 @@ pub(super) fn man(args: &ManArgs) -> Result<ExitCode> {
     }
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page).context("writing the manual page")?;
-    print(&page)
-}
-
-fn print(text: &[u8]) -> Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    out.write_all(text).and_then(|()| out.flush()).context("writing to standard output")?;
+    console::print(&page)?;
     Ok(ExitCode::Success)
 }

@@ -27,6 +27,11 @@ impl Progress {
         self.bar.set_position(self.done_bytes.saturating_add(bytes_read));
     }
 
+    /// Runs what writes to standard error itself, without the bar in its way.
+    pub(super) fn suspend(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+
     pub(super) fn finish_input(&mut self, bytes_read: u64) {
         self.done_bytes = self.done_bytes.saturating_add(bytes_read);
         self.bar.set_position(self.done_bytes);

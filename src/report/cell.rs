@@ -106,7 +106,7 @@ impl<'a> Cell<'a> {
                 out.push(b'/');
                 write_decimal(out, prefix.length().into());
             }
-            Self::Mac(mac) => write!(out, "{mac}").expect("memory takes any text"),
+            Self::Mac(mac) => write_mac(out, mac),
         }
     }
 }
@@ -189,6 +189,14 @@ fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
     }
 }
 
+/// As [`MacAddress`] shows itself, without the formatter.
+fn write_mac(out: &mut Vec<u8>, mac: MacAddress) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in mac.bytes() {
+        out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}
+
 fn write_decimal(out: &mut Vec<u8>, value: u64) {
     let digits = value.checked_ilog10().unwrap_or(0) + 1;
     write_padded(out, value, digits);
@@ -265,6 +273,14 @@ mod tests {
                 plain(Cell::Number(value - 1), TimeUnit::Microseconds),
                 (value - 1).to_string()
             );
+        }
+    }
+
+    #[test]
+    fn mac_addresses_as_in_flow_logs() {
+        for bytes in [[0; 6], [0xFF; 6], [0x00, 0x0D, 0x3A, 0xF8, 0x78, 0x56]] {
+            let mac = MacAddress::new(bytes);
+            assert_eq!(plain(Cell::Mac(mac), TimeUnit::default()), mac.to_string());
         }
     }
 

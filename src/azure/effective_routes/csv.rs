@@ -71,9 +71,17 @@ fn read_rows(
         if !is_read {
             return Ok(rows.finish(ExportFormat::Csv));
         }
-        let line = lines_above + record.position().map_or(0, csv::Position::line);
+        let line = lines_above + record.position().map_or(0, |at| line_of(body, at));
         read_row(&mut rows, &record, columns, line)?;
     }
+}
+
+/// Returns the line of a record, which the reader places before the blank lines above it.
+fn line_of(body: &str, position: &csv::Position) -> u64 {
+    let bytes =
+        usize::try_from(position.byte()).ok().and_then(|start| body.as_bytes().get(start..));
+    let blank = bytes.unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn read_row(
