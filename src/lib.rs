@@ -11,5 +11,7 @@ pub mod traffic;
 
 pub mod report;
 
+mod memory;
+
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -8,7 +8,6 @@ pub(super) trait Address:
     Copy + Ord + BitOr<Output = Self> + Shl<u32, Output = Self> + Send + Sync + 'static
 {
     /// The bits of an address.
-    #[cfg(test)]
     const BITS: u32;
     /// The first address.
     const ZERO: Self;
@@ -31,6 +30,9 @@ pub(super) trait Address:
     /// From the family's bits on, `length` means the address itself.
     fn last_of_block(self, length: u32) -> Self;
 
+    /// Returns the number of zeros behind the last one; all bits of address 0.
+    fn trailing_zeros(self) -> u32;
+
     /// Returns the first `count` bits as a number; `count` is from 1 to 32.
     fn top_bits(self, count: u32) -> usize;
 
@@ -44,7 +46,6 @@ pub(super) trait Address:
 macro_rules! impl_address {
     ($integer:ty, $variant:ident, $address:ty) => {
         impl Address for $integer {
-            #[cfg(test)]
             const BITS: u32 = <$integer>::BITS;
             const ZERO: Self = 0;
 
@@ -70,6 +71,10 @@ macro_rules! impl_address {
 
             fn last_of_block(self, length: u32) -> Self {
                 self | <$integer>::MAX.checked_shr(length).unwrap_or(0)
+            }
+
+            fn trailing_zeros(self) -> u32 {
+                <$integer>::trailing_zeros(self)
             }
 
             #[inline(always)]

@@ -6,6 +6,7 @@
 
 use super::address::Address;
 use super::engine::Engine;
+use super::kernel::Isa;
 use super::naive::NaiveTable;
 use super::table::Route;
 use crate::net::AddressPrefix;
@@ -291,10 +292,12 @@ fn check_routes<A: Address>(compile: Compile<A>, routes: &[Route], answers: &[(&
     for (&address, &want) in addresses.iter().zip(&want) {
         assert_eq!(engine.lookup(address), want, "{} of {routes:?}", address.into_ip());
     }
-    // An odd value before the call: one that the engine leaves alone would show.
-    let mut values = vec![0xBEEF; addresses.len()];
-    engine.lookup_batch(&addresses, &mut values);
-    assert_eq!(values, want, "in a batch, {routes:?}");
+    for isa in Isa::available() {
+        // An odd value before the call: one that the engine leaves alone would show.
+        let mut values = vec![0xBEEF; addresses.len()];
+        engine.lookup_batch(isa, &addresses, &mut values);
+        assert_eq!(values, want, "in a batch, {isa:?}, {routes:?}");
+    }
 }
 
 /// Returns the first and last address of each prefix, and their neighbours outside.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::kernel::Isa;
+
 /// An implementation of longest-prefix match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LpmKind {
@@ -9,9 +11,12 @@ pub enum LpmKind {
     Naive,
     /// A compressed trie of 64-way nodes behind a direct table.
     Poptrie,
-    /// A table of all /24 with sub-tables for what is longer. IPv4 only: the IPv6 side of such a
-    /// table is a poptrie.
+    /// A table of all /24, with sub-tables for what is longer. IPv4 only.
     Dir24_8,
+    /// A table of all /16, with sub-tables for what is longer than those and than /24. IPv4 only.
+    Dir16_8_8,
+    /// A direct table with searched lines of ranges below it. IPv6 only.
+    RangeTree,
 }
 
 /// One family's compiled table.
@@ -25,7 +30,10 @@ pub(super) trait Engine<A: Copy>: Send + Sync {
     fn lookup(&self, address: A) -> u16;
 
     /// Looks up each of `addresses` into the same place of `values`, which is as long.
-    fn lookup_batch(&self, addresses: &[A], values: &mut [u16]) {
+    ///
+    /// An engine without a kernel for these instructions does it one by one.
+    fn lookup_batch(&self, isa: Isa, addresses: &[A], values: &mut [u16]) {
+        let _ = isa;
         for (value, &address) in values.iter_mut().zip(addresses) {
             *value = self.lookup(address);
         }
@@ -43,9 +51,17 @@ impl LpmKind {
     /// ```
     /// use nexthop::lpm::LpmKind;
     ///
-    /// assert_eq!(LpmKind::ALL.map(LpmKind::as_str), ["naive", "poptrie", "dir24_8"]);
+    /// let names = LpmKind::ALL.map(LpmKind::as_str);
+    /// assert_eq!(names, [
+    ///     "naive",
+    ///     "poptrie",
+    ///     "dir24_8",
+    ///     "dir16_8_8",
+    ///     "range_tree",
+    /// ]);
     /// ```
-    pub const ALL: [Self; 3] = [Self::Naive, Self::Poptrie, Self::Dir24_8];
+    pub const ALL: [Self; 5] =
+        [Self::Naive, Self::Poptrie, Self::Dir24_8, Self::Dir16_8_8, Self::RangeTree];
 
     /// Returns the engine's name in every output.
     pub fn as_str(self) -> &'static str {
@@ -53,6 +69,8 @@ impl LpmKind {
             Self::Naive => "naive",
             Self::Poptrie => "poptrie",
             Self::Dir24_8 => "dir24_8",
+            Self::Dir16_8_8 => "dir16_8_8",
+            Self::RangeTree => "range_tree",
         }
     }
 }

@@ -31,15 +31,23 @@
 //! | ranges | O(n log n) | log2 r | 12 B (IPv4) or 24 B (IPv6) a range |
 
 mod address;
+mod blocks;
 #[cfg(test)]
 mod conformance;
+mod dir16_8_8;
 mod dir24_8;
 mod engine;
 mod error;
+mod kernel;
+mod kernel_dir;
+mod kernel_poptrie;
+mod kernel_tree;
 mod naive;
 mod poptrie;
 mod range_table;
+mod range_tree;
 mod ranges;
+pub mod sample;
 mod table;
 
 pub use engine::LpmKind;

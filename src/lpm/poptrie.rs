@@ -1,7 +1,7 @@
 //! Poptrie: a trie of 64-way nodes whose children are counted, not pointed to.
 //!
-//! The first `s` bits of an address index a direct table. Its entry is a value, or a node for the
-//! next six bits; and so on, six bits at a time.
+//! The first `s` bits of an address index a direct table. Its entry is a node for the next six
+//! bits, whose slots lead to leaves or to nodes for the six after; and so on.
 //!
 //! ```text
 //!   address  │ s bits │ 6 bits │ 6 bits │ …
@@ -19,244 +19,166 @@
 //! counts find any of 64. Equal leaves in a row are stored once. Where fewer than six bits are
 //! left, the slot is padded with zeros on the right.
 //!
+//! Two things are not as in the paper. A direct entry always is a node, for a block with one value
+//! the one node of that value: no branch asks which. And a node is in two parts, since nearly all
+//! lookups end at the first node they meet and never ask for its children: 16 bytes do not straddle
+//! cache lines as 24 do. Leaves are of 8 bits where the values are.
+//!
 //! Nodes are laid out breadth first: the upper levels, which every lookup shares, stay together.
 //!
 //! Source: H. Asai, Y. Ohara, "Poptrie: A Compressed Trie with Population Count for Fast and
 //! Scalable Software IP Routing Table Lookup", SIGCOMM 2015, §3.
 
+use std::collections::HashMap;
+
 use super::address::Address;
+use super::blocks::Block;
 use super::engine::{Engine, LpmKind};
 use super::error::CompileError;
+use super::kernel::Isa;
+use super::kernel_poptrie::{Inner, Node, PoptrieTables, STRIDE};
 use super::ranges::Range;
 
-/// A poptrie over addresses of type `A`.
-pub(super) struct Poptrie<A> {
-    /// The paper's s: how many bits the direct table takes.
-    direct_bits: u32,
-    /// 2^s entries: a value with [`LEAF`] set, or the index of a node.
-    direct: Box<[u32]>,
-    nodes: Box<[Node]>,
-    leaves: Box<[u16]>,
-    address: std::marker::PhantomData<fn(A)>,
+/// A poptrie with leaves of type `L`.
+struct Poptrie<L> {
+    tables: PoptrieTables<L>,
 }
-
-/// Sixty-four slots, for six bits of an address.
-///
-/// ```text
-///   byte  0         8         16      20      24
-///         │ vector  │ leafvec │ base0 │ base1 │
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-struct Node {
-    vector: u64,
-    leafvec: u64,
-    base0: u32,
-    base1: u32,
-}
-
-const _: () = {
-    assert!(size_of::<Node>() == 24);
-    assert!(std::mem::offset_of!(Node, leafvec) == 8);
-    assert!(std::mem::offset_of!(Node, base0) == 16);
-    assert!(std::mem::offset_of!(Node, base1) == 20);
-};
-
-/// The bits of an address that one node takes.
-const STRIDE: u32 = 6;
-
-/// Marks a direct entry that is a value.
-const LEAF: u32 = 1 << 31;
 
 /// The highest number of nodes, and of leaves. Half of what 32 bits can number, so that a base and
 /// the count of 64 slots cannot overflow.
 const ITEM_COUNT_MAX: usize = 1 << 31;
 
-impl<A: Address> Poptrie<A> {
-    /// Compiles flat ranges.
-    pub(super) fn compile(ranges: &[Range<A, u16>]) -> Result<Self, CompileError> {
-        Self::compile_with(ranges, direct_bits_for(ranges.len()), ITEM_COUNT_MAX)
-    }
-
-    fn compile_with(
-        ranges: &[Range<A, u16>],
-        direct_bits: u32,
-        item_count_max: usize,
-    ) -> Result<Self, CompileError> {
-        let mut direct = Vec::with_capacity(1 << direct_bits);
-        // The blocks of the level to come: those that hold more than one range.
-        let mut level = Vec::new();
-        for_each_slot(Block { first: A::ZERO, ranges }, 0, direct_bits, |_, block| {
-            direct.push(match block.ranges {
-                [range] => LEAF | u32::from(range.value),
-                // At most 2^18 of them: far from the limit.
-                _ => level.len() as u32,
-            });
-            if block.ranges.len() > 1 {
-                level.push(block);
-            }
-        });
-
-        let mut nodes = Vec::new();
-        let mut leaves = Vec::new();
-        let mut offset = direct_bits;
-        while !level.is_empty() {
-            let mut below = Vec::new();
-            let below_index = nodes.len() + level.len();
-            for block in level {
-                let base0 = checked_index(leaves.len(), "leaves", item_count_max)?;
-                let base1 = checked_index(below_index + below.len(), "nodes", item_count_max)?;
-                nodes.push(Node::emit(block, offset, (base0, base1), &mut leaves, &mut below));
-            }
-            level = below;
-            offset += STRIDE;
-        }
-        Ok(Self {
-            direct_bits,
-            direct: direct.into(),
-            nodes: nodes.into(),
-            leaves: leaves.into(),
-            address: std::marker::PhantomData,
-        })
-    }
+/// Compiles flat ranges.
+pub(super) fn compile<A: Address>(
+    ranges: &[Range<A, u16>],
+) -> Result<Box<dyn Engine<A>>, CompileError> {
+    compile_with(ranges, direct_bits_for(ranges.len()), ITEM_COUNT_MAX)
 }
 
-impl<A: Address> Engine<A> for Poptrie<A> {
+fn compile_with<A: Address>(
+    ranges: &[Range<A, u16>],
+    direct_bits: u32,
+    item_count_max: usize,
+) -> Result<Box<dyn Engine<A>>, CompileError> {
+    let arrays = Arrays::emit(ranges, direct_bits, item_count_max)?;
+    let Arrays { direct, nodes, inners, leaves } = &arrays;
+    let narrow: Result<Vec<u8>, _> = leaves.iter().map(|&leaf| u8::try_from(leaf)).collect();
+    Ok(match narrow {
+        Ok(leaves) => {
+            Box::new(Poptrie { tables: PoptrieTables::new(direct_bits, direct, nodes, inners, &leaves) })
+        }
+        Err(_) => {
+            Box::new(Poptrie { tables: PoptrieTables::new(direct_bits, direct, nodes, inners, leaves) })
+        }
+    })
+}
+
+impl<A: Address, L: Copy + Into<u16> + Send + Sync> Engine<A> for Poptrie<L> {
     fn kind(&self) -> LpmKind {
         LpmKind::Poptrie
     }
 
     fn lookup(&self, address: A) -> u16 {
-        lookup(self.direct_bits, &self.direct, &self.nodes, &self.leaves, address)
+        self.tables.lookup(address)
     }
 
-    fn lookup_batch(&self, addresses: &[A], values: &mut [u16]) {
-        lookup_batch(self.direct_bits, &self.direct, &self.nodes, &self.leaves, addresses, values);
+    fn lookup_batch(&self, isa: Isa, addresses: &[A], values: &mut [u16]) {
+        self.tables.lookup_batch(isa, addresses, values);
     }
 
     fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
-            + size_of_val(&*self.direct)
-            + size_of_val(&*self.nodes)
-            + size_of_val(&*self.leaves)
+        size_of::<Self>() + self.tables.heap_bytes()
     }
 }
 
-fn lookup_batch<A: Address>(
-    direct_bits: u32,
-    direct: &[u32],
-    nodes: &[Node],
-    leaves: &[u16],
-    addresses: &[A],
-    values: &mut [u16],
-) {
-    for (value, &address) in values.iter_mut().zip(addresses) {
-        *value = lookup(direct_bits, direct, nodes, leaves, address);
-    }
+/// What the trie is made of.
+#[derive(Default)]
+struct Arrays {
+    direct: Vec<u32>,
+    nodes: Vec<Node>,
+    inners: Vec<Inner>,
+    leaves: Vec<u16>,
 }
 
-#[inline(always)]
-fn lookup<A: Address>(
-    direct_bits: u32,
-    direct: &[u32],
-    nodes: &[Node],
-    leaves: &[u16],
-    address: A,
-) -> u16 {
-    let entry = direct[address.top_bits(direct_bits)];
-    if entry & LEAF != 0 {
-        return entry as u16;
-    }
-    let mut index = entry as usize;
-    let mut rest = address << direct_bits;
-    loop {
-        let node = &nodes[index];
-        let slot = rest.top_bits(STRIDE);
-        if (node.vector >> slot) & 1 == 0 {
-            return leaves[node.leaf_index(slot)];
+impl Arrays {
+    fn emit<A: Address>(
+        ranges: &[Range<A, u16>],
+        direct_bits: u32,
+        item_count_max: usize,
+    ) -> Result<Self, CompileError> {
+        let mut arrays = Self::default();
+        arrays.inners.push(Inner { vector: 0, base1: 0 });
+        // The blocks of the level to come: those that hold more than one range.
+        let mut level = Vec::new();
+        let mut node_of_value = HashMap::new();
+        let Self { direct, nodes, leaves, .. } = &mut arrays;
+        Block::all(ranges).for_each_slot(0, direct_bits, |_, block| match block.ranges {
+            &[Range { value, .. }] => direct.push(*node_of_value.entry(value).or_insert_with(|| {
+                // At most 2^18 of these and of the blocks: far from the limit.
+                leaves.push(value);
+                nodes.push(Node { leafvec: 1, base0: leaves.len() as u32 - 1, inner: 0 });
+                nodes.len() as u32 - 1
+            })),
+            _ => {
+                direct.push(LEVEL_TO_COME + level.len() as u32);
+                level.push(block);
+            }
+        });
+        let first = nodes.len() as u32;
+        for entry in direct.iter_mut().filter(|entry| **entry >= LEVEL_TO_COME) {
+            *entry = *entry - LEVEL_TO_COME + first;
         }
-        index = node.child_index(slot);
-        rest = rest << STRIDE;
-    }
-}
 
-impl Node {
-    /// Makes the node of `block`, whose slots begin at bit `offset`, with its two bases. Its
-    /// leaves go to `leaves`, its children to `below`.
-    fn emit<'a, A: Address>(
-        block: Block<'a, A>,
+        let mut offset = direct_bits;
+        while !level.is_empty() {
+            let mut below = Vec::new();
+            let below_index = arrays.nodes.len() + level.len();
+            for block in &level {
+                checked_index(arrays.leaves.len(), "leaves", item_count_max)?;
+                let base1 = checked_index(below_index + below.len(), "nodes", item_count_max)?;
+                arrays.emit_node(block, offset, base1, &mut below);
+            }
+            level = below;
+            offset += STRIDE;
+        }
+        Ok(arrays)
+    }
+
+    /// Makes the node of `block`, whose slots begin at bit `offset`. Its children go to `below`;
+    /// the first of them will have the index `base1`.
+    fn emit_node<'a, A: Address>(
+        &mut self,
+        block: &Block<'a, A, u16>,
         offset: u32,
-        (base0, base1): (u32, u32),
-        leaves: &mut Vec<u16>,
-        below: &mut Vec<Block<'a, A>>,
-    ) -> Self {
-        let mut node = Self { vector: 0, leafvec: 0, base0, base1 };
+        base1: u32,
+        below: &mut Vec<Block<'a, A, u16>>,
+    ) {
+        let mut node = Node { leafvec: 0, base0: self.leaves.len() as u32, inner: 0 };
+        let mut vector = 0;
         let mut leaf_before = None;
-        for_each_slot(block, offset, STRIDE, |slot, block| match block.ranges {
+        block.for_each_slot(offset, STRIDE, |slot, block| match block.ranges {
             [range] => {
                 if leaf_before != Some(range.value) {
                     leaf_before = Some(range.value);
                     node.leafvec |= 1 << slot;
-                    leaves.push(range.value);
+                    self.leaves.push(range.value);
                 }
             }
             _ => {
-                node.vector |= 1 << slot;
+                vector |= 1 << slot;
                 below.push(block);
             }
         });
-        node
-    }
-
-    /// Returns the index of the leaf that holds `slot`, a slot without a node.
-    #[inline(always)]
-    fn leaf_index(&self, slot: usize) -> usize {
-        // The first leaf's bit is set, whatever slots lead to nodes before it, so that the count is
-        // not 0. For slot 63 the shift leaves 0, and the mask is all ones.
-        let up_to_slot = (2u64 << slot).wrapping_sub(1);
-        self.base0 as usize + (self.leafvec & up_to_slot).count_ones() as usize - 1
-    }
-
-    /// Returns the index of the node that `slot` leads to.
-    #[inline(always)]
-    fn child_index(&self, slot: usize) -> usize {
-        let before_slot = (1u64 << slot) - 1;
-        self.base1 as usize + (self.vector & before_slot).count_ones() as usize
-    }
-}
-
-/// The addresses that share a slot, from `first` on.
-struct Block<'a, A> {
-    first: A,
-    /// The ranges that reach into the block; the first one may begin before it, the last one may
-    /// end behind it.
-    ranges: &'a [Range<A, u16>],
-}
-
-/// Cuts `block`, whose addresses share their first `offset` bits, by the next `bits` bits.
-fn for_each_slot<'a, A: Address>(
-    block: Block<'a, A>,
-    offset: u32,
-    bits: u32,
-    mut visit: impl FnMut(usize, Block<'a, A>),
-) {
-    let ranges = block.ranges;
-    let mut start = 0;
-    for slot in 0..1 << bits {
-        let first = block.first | A::from_slot(slot, offset, bits);
-        let last = first.last_of_block(offset + bits);
-        // A range that begins with the slot leaves nothing of the one before it.
-        if ranges.get(start + 1).is_some_and(|range| range.first <= first) {
-            start += 1;
+        if vector != 0 {
+            node.inner = self.inners.len() as u32;
+            self.inners.push(Inner { vector, base1 });
         }
-        let mut end = start + 1;
-        while ranges.get(end).is_some_and(|range| range.first <= last) {
-            end += 1;
-        }
-        visit(slot, Block { first, ranges: &ranges[start..end] });
-        start = end - 1;
+        self.nodes.push(node);
     }
 }
+
+/// Marks a direct entry whose node has no number yet.
+const LEVEL_TO_COME: u32 = 1 << 31;
 
 /// Chooses the paper's s: the most of 2, 8, 14 and 18 bits that costs at most eight entries (32
 /// bytes) a range.
@@ -283,37 +205,35 @@ mod tests {
     use crate::lpm::table::Route;
 
     /// Every size of the direct table must answer alike, whatever the number of ranges.
-    fn compile<A: Address>(routes: &[Route], direct_bits: u32) -> Box<dyn Engine<A>> {
-        let trie = Poptrie::compile_with(&flatten(routes, 0), direct_bits, ITEM_COUNT_MAX);
-        Box::new(trie.expect("few nodes"))
+    fn compile_from<A: Address>(direct_bits: u32, routes: &[Route]) -> Box<dyn Engine<A>> {
+        compile_with(&flatten(routes, 0), direct_bits, ITEM_COUNT_MAX).expect("few nodes")
     }
 
-    conformance!(ipv4, u32, |routes| Box::new(Poptrie::compile(&flatten(routes, 0)).unwrap()));
-    conformance!(ipv6, u128, |routes| Box::new(Poptrie::compile(&flatten(routes, 0)).unwrap()));
-    conformance!(ipv4_from_8_bits, u32, |routes| compile(routes, 8));
-    conformance!(ipv4_from_14_bits, u32, |routes| compile(routes, 14));
-    conformance!(ipv4_from_18_bits, u32, |routes| compile(routes, 18));
-    conformance!(ipv6_from_8_bits, u128, |routes| compile(routes, 8));
-    conformance!(ipv6_from_14_bits, u128, |routes| compile(routes, 14));
-    conformance!(ipv6_from_18_bits, u128, |routes| compile(routes, 18));
-
-    fn trie(routes: &[(&str, u16)], direct_bits: u32) -> Poptrie<u32> {
-        let routes: Vec<Route> =
-            routes.iter().map(|&(prefix, value)| (prefix.parse().expect(prefix), value)).collect();
-        Poptrie::compile_with(&flatten(&routes, 0), direct_bits, ITEM_COUNT_MAX).unwrap()
-    }
+    conformance!(ipv4, u32, |routes| compile(&flatten(routes, 0)).unwrap());
+    conformance!(ipv6, u128, |routes| compile(&flatten(routes, 0)).unwrap());
+    conformance!(ipv4_from_8_bits, u32, |routes| compile_from(8, routes));
+    conformance!(ipv4_from_14_bits, u32, |routes| compile_from(14, routes));
+    conformance!(ipv4_from_18_bits, u32, |routes| compile_from(18, routes));
+    conformance!(ipv6_from_8_bits, u128, |routes| compile_from(8, routes));
+    conformance!(ipv6_from_14_bits, u128, |routes| compile_from(14, routes));
+    conformance!(ipv6_from_18_bits, u128, |routes| compile_from(18, routes));
 
     #[test]
     fn a_node_is_laid_out_as_in_the_paper() {
         // Behind 8 direct bits, 10.0.0.0/10 fills slots 0 to 15 of the one node, 10.64.0.0/10
         // slots 16 to 31, and 10.64.0.0/15 leads from slot 16 to a node.
-        let trie = trie(&[("10.0.0.0/10", 1), ("10.64.0.0/10", 2), ("10.64.0.0/15", 3)], 8);
-        let root = Node { vector: 1 << 16, leafvec: 1 | 1 << 17 | 1 << 32, base0: 0, base1: 1 };
-        let child = Node { vector: 0, leafvec: 1 | 1 << 32, base0: 3, base1: 2 };
-        assert_eq!(*trie.nodes, [root, child]);
-        assert_eq!(*trie.leaves, [1, 2, 0, 3, 2]);
-        assert_eq!(trie.direct[10], 0);
-        assert!((0..256).filter(|&index| index != 10).all(|index| trie.direct[index] == LEAF));
+        let routes: Vec<Route> = [("10.0.0.0/10", 1), ("10.64.0.0/10", 2), ("10.64.0.0/15", 3)]
+            .map(|(prefix, value)| (prefix.parse().unwrap(), value))
+            .into();
+        let arrays = Arrays::emit(&flatten::<u32, _>(&routes, 0), 8, ITEM_COUNT_MAX).unwrap();
+        let no_route = Node { leafvec: 1, base0: 0, inner: 0 };
+        let root = Node { leafvec: 1 | 1 << 17 | 1 << 32, base0: 1, inner: 1 };
+        let child = Node { leafvec: 1 | 1 << 32, base0: 4, inner: 0 };
+        assert_eq!(arrays.nodes, [no_route, root, child]);
+        let childless = Inner { vector: 0, base1: 0 };
+        assert_eq!(arrays.inners, [childless, Inner { vector: 1 << 16, base1: 2 }]);
+        assert_eq!(arrays.leaves, [0, 1, 2, 0, 3, 2]);
+        assert!((0u32..256).all(|index| arrays.direct[index as usize] == u32::from(index == 10)));
     }
 
     #[test]
@@ -338,11 +258,12 @@ mod tests {
         let routes: Vec<Route> =
             (1..=16).map(|value| (format!("10.0.{value}.1/32").parse().unwrap(), value)).collect();
         let ranges = flatten::<u32, u16>(&routes, 0);
-        let whole = Poptrie::compile_with(&ranges, 8, ITEM_COUNT_MAX).unwrap();
-        assert!(whole.leaves.len() > whole.nodes.len());
-        assert!(Poptrie::compile_with(&ranges, 8, whole.leaves.len()).is_ok());
-        for (limit, what) in [(whole.nodes.len(), "leaves"), (whole.nodes.len() - 1, "nodes")] {
-            let error = Poptrie::compile_with(&ranges, 8, limit).map(|_| ()).unwrap_err();
+        let whole = Arrays::emit(&ranges, 8, ITEM_COUNT_MAX).unwrap();
+        let (node_count, leaf_count) = (whole.nodes.len(), whole.leaves.len());
+        assert!(leaf_count > node_count);
+        assert!(Arrays::emit(&ranges, 8, leaf_count).is_ok());
+        for (limit, what) in [(node_count, "leaves"), (node_count - 1, "nodes")] {
+            let error = Arrays::emit(&ranges, 8, limit).map(|_| ()).unwrap_err();
             assert_eq!(error, CompileError::TooLarge { kind: LpmKind::Poptrie, what, limit });
         }
     }

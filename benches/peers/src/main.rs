@@ -1,0 +1,368 @@
+//! Measures nexthop's longest-prefix match beside other implementations, on the same tables and
+//! streams, and prints the ratios.
+//!
+//! All sides take turns in one run: of each round the seconds of a pass are set against nexthop's
+//! in the same round, and the median of those ratios counts. Every side's answers are added up
+//! outside the clock, and must agree with nexthop's naive rule as an ordered map states it.
+//!
+//!     lpm-peers FOLDER [--rounds N] [--table NAME] [--dpdk PROGRAM] [--poptrie PROGRAM]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use nexthop::lpm::sample::{Stream, checksum};
+use nexthop::lpm::{LpmKind, LpmTable, Route};
+use nexthop::net::AddressPrefix;
+
+#[path = "../../work/mod.rs"]
+mod work;
+
+const LOOKUP_COUNT: usize = 1 << 20;
+const BURST: usize = 256;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse()?;
+    fs::create_dir_all(&options.folder)?;
+    for table in work::tables() {
+        if options.table.as_deref().is_none_or(|only| only == table.name) {
+            measure(&table, &options)?;
+        }
+    }
+    Ok(())
+}
+
+struct Options {
+    folder: PathBuf,
+    rounds: usize,
+    table: Option<String>,
+    dpdk: Option<PathBuf>,
+    poptrie: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse() -> Result<Self, Box<dyn Error>> {
+        let mut arguments = std::env::args().skip(1);
+        let folder = arguments.next().ok_or("usage: lpm-peers FOLDER [OPTION VALUE]…")?.into();
+        let mut options = Self { folder, rounds: 7, table: None, dpdk: None, poptrie: None };
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name} takes a value"))?;
+            match name.as_str() {
+                "--rounds" => options.rounds = value.parse()?,
+                "--table" => options.table = Some(value),
+                "--dpdk" => options.dpdk = Some(value.into()),
+                "--poptrie" => options.poptrie = Some(value.into()),
+                _ => return Err(format!("{name}: no such option").into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// One implementation with its table built.
+struct Side {
+    name: String,
+    build_seconds: f64,
+    memory_bytes: Option<usize>,
+    /// Passes over the numbered stream: seconds and checksum.
+    pass: Box<dyn FnMut(usize) -> (f64, u64)>,
+}
+
+fn measure(table: &work::Table, options: &Options) -> Result<(), Box<dyn Error>> {
+    let (mut sides, want) =
+        if table.is_ipv4 { sides_v4(table, options)? } else { sides_v6(table, options)? };
+    println!("\n## {}: {} routes\n", table.name, table.routes.len());
+    let mut speeds = vec![Vec::new(); sides.len()];
+    let mut ratios = vec![Vec::new(); sides.len()];
+    for (stream, want) in want.iter().enumerate() {
+        let mut seconds = vec![Vec::new(); sides.len()];
+        for _ in 0..options.rounds {
+            for (side, seconds) in sides.iter_mut().zip(&mut seconds) {
+                let (elapsed, sum) = (side.pass)(stream);
+                assert_eq!(sum, *want, "{} is wrong on {}", side.name, Stream::ALL[stream].as_str());
+                seconds.push(elapsed);
+            }
+        }
+        for (index, own) in seconds.iter().enumerate() {
+            let per_second = own.iter().map(|seconds| LOOKUP_COUNT as f64 / seconds / 1e6);
+            speeds[index].push(median(per_second.collect()));
+            let to_first = own.iter().zip(&seconds[0]).map(|(own, first)| own / first);
+            ratios[index].push(median(to_first.collect()));
+        }
+    }
+    println!("| implementation | M lookups/s | nexthop is × | build ms | MB |\n|---|---|---|---|---|");
+    for ((side, speeds), ratios) in sides.iter().zip(&speeds).zip(&ratios) {
+        let joined = |numbers: &[f64], digits| {
+            let texts: Vec<_> = numbers.iter().map(|number| format!("{number:.digits$}")).collect();
+            texts.join(" / ")
+        };
+        println!(
+            "| {} | {} | {} | {:.1} | {} |",
+            side.name,
+            joined(speeds, 0),
+            joined(ratios, 2),
+            side.build_seconds * 1e3,
+            side.memory_bytes.map_or("".into(), |bytes| format!("{:.2}", bytes as f64 / 1e6)),
+        );
+    }
+    Ok(())
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+type Sides = (Vec<Side>, Vec<u64>);
+
+fn sides_v4(table: &work::Table, options: &Options) -> Result<Sides, Box<dyn Error>> {
+    let streams: Vec<Vec<u32>> =
+        Stream::ALL.map(|stream| stream.addresses_v4(&table.routes, LOOKUP_COUNT, 7)).into();
+    let want = streams.iter().map(|stream| {
+        ordered(&table.routes, stream.iter().map(|&address| Ipv4Addr::from(address).into()))
+    });
+    let want = want.collect();
+    let mut sides = vec![];
+    for kind in kinds(LpmTable::compile(&table.routes)?.kind(), &V4_KINDS) {
+        sides.push(nexthop(kind, &table.routes, streams.clone(), LpmTable::lookup_v4_batch)?);
+    }
+
+    let begun = Instant::now();
+    let mut map = prefix_trie::PrefixMap::<Ipv4Net, u16>::new();
+    for (prefix, value) in &table.routes {
+        if let IpAddr::V4(address) = prefix.address() {
+            map.insert(Ipv4Net::new(address, prefix.length())?, *value);
+        }
+    }
+    sides.push(one_by_one("prefix-trie", begun, streams.clone(), move |address: u32| {
+        let host = Ipv4Net::new(address.into(), 32).expect("a host");
+        map.get_lpm(&host).map_or(0, |(_, value)| *value)
+    }));
+    let begun = Instant::now();
+    let mut trie = poptrie::Poptrie::<(u32, u8), u16>::new();
+    for (prefix, value) in &table.routes {
+        if let IpAddr::V4(address) = prefix.address() {
+            trie.insert((address.to_bits(), prefix.length()), *value);
+        }
+    }
+    sides.push(one_by_one("poptrie (crate)", begun, streams.clone(), move |address: u32| {
+        trie.lookup(address).copied().unwrap_or(0)
+    }));
+
+    let files = write_files(table, options, streams.iter().map(|stream| {
+        stream.iter().flat_map(|address| address.to_ne_bytes()).collect()
+    }))?;
+    if let Some(program) = &options.poptrie {
+        sides.push(child("poptrie (C, s=18)", program, None, &files)?);
+    }
+    if let Some(program) = &options.dpdk {
+        // A next hop and a group of 256 take one number of 7 bits: few tables fit.
+        let groups: std::collections::HashSet<_> = table.routes.iter().filter_map(|(prefix, _)| {
+            let group = AddressPrefix::new(prefix.address(), 24).ok()?;
+            (prefix.length() > 24).then_some(group)
+        }).collect();
+        if groups.len() < 127 {
+            sides.push(child("DPDK rte_fib 1B AVX-512", program, Some("fib1"), &files)?);
+        }
+        sides.push(child("DPDK rte_fib 2B AVX-512", program, Some("fib2"), &files)?);
+        sides.push(child("DPDK rte_lpm bulk", program, Some("lpm"), &files)?);
+    }
+    Ok((sides, want))
+}
+
+fn sides_v6(table: &work::Table, options: &Options) -> Result<Sides, Box<dyn Error>> {
+    let streams: Vec<Vec<u128>> =
+        Stream::ALL.map(|stream| stream.addresses_v6(&table.routes, LOOKUP_COUNT, 7)).into();
+    let want = streams.iter().map(|stream| {
+        ordered(&table.routes, stream.iter().map(|&address| Ipv6Addr::from(address).into()))
+    });
+    let want = want.collect();
+    let mut sides = vec![];
+    for kind in kinds(LpmTable::compile(&table.routes)?.kind_v6(), &V6_KINDS) {
+        sides.push(nexthop(kind, &table.routes, streams.clone(), LpmTable::lookup_v6_batch)?);
+    }
+
+    let begun = Instant::now();
+    let mut map = prefix_trie::PrefixMap::<Ipv6Net, u16>::new();
+    for (prefix, value) in &table.routes {
+        if let IpAddr::V6(address) = prefix.address() {
+            map.insert(Ipv6Net::new(address, prefix.length())?, *value);
+        }
+    }
+    sides.push(one_by_one("prefix-trie", begun, streams.clone(), move |address: u128| {
+        let host = Ipv6Net::new(address.into(), 128).expect("a host");
+        map.get_lpm(&host).map_or(0, |(_, value)| *value)
+    }));
+
+    let files = write_files(table, options, streams.iter().map(|stream| {
+        stream.iter().flat_map(|address| address.to_be_bytes()).collect()
+    }))?;
+    if let Some(program) = &options.dpdk {
+        sides.push(child("DPDK rte_fib6 TRIE AVX-512", program, Some("fib6"), &files)?);
+    }
+    Ok((sides, want))
+}
+
+const V4_KINDS: [LpmKind; 3] = [LpmKind::Poptrie, LpmKind::Dir24_8, LpmKind::Dir16_8_8];
+const V6_KINDS: [LpmKind; 2] = [LpmKind::Poptrie, LpmKind::RangeTree];
+
+/// The engine that `LpmTable::compile` chooses, then the others.
+fn kinds(chosen: LpmKind, all: &[LpmKind]) -> Vec<LpmKind> {
+    let others = all.iter().copied().filter(|&kind| kind != chosen);
+    std::iter::once(chosen).chain(others).collect()
+}
+
+/// Adds up the right answers, found by asking an ordered map for each length in turn.
+fn ordered(routes: &[Route], addresses: impl Iterator<Item = IpAddr>) -> u64 {
+    let values: HashMap<AddressPrefix, u16> = routes.iter().copied().collect();
+    let mut lengths: Vec<u8> = routes.iter().map(|(prefix, _)| prefix.length()).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.dedup();
+    let answers = addresses.map(|address| {
+        let of_length = |&length: &u8| {
+            values.get(&AddressPrefix::new(address, length).ok()?).copied()
+        };
+        lengths.iter().find_map(of_length).unwrap_or(0)
+    });
+    checksum(&answers.collect::<Vec<u16>>())
+}
+
+fn nexthop<A: Copy + 'static>(
+    kind: LpmKind,
+    routes: &[Route],
+    streams: Vec<Vec<A>>,
+    lookup_batch: fn(&LpmTable, &[A], &mut [u16]),
+) -> Result<Side, Box<dyn Error>> {
+    let begun = Instant::now();
+    let table = LpmTable::compile_as(kind, routes)?;
+    let build_seconds = begun.elapsed().as_secs_f64();
+    let memory_bytes = Some(table.memory_bytes());
+    let lookup = move |addresses: &[A], values: &mut [u16]| lookup_batch(&table, addresses, values);
+    let pass = bursts(streams, lookup);
+    Ok(Side { name: format!("nexthop {kind}"), build_seconds, memory_bytes, pass })
+}
+
+fn one_by_one<A: Copy + 'static>(
+    name: &str,
+    begun: Instant,
+    streams: Vec<Vec<A>>,
+    lookup: impl Fn(A) -> u16 + 'static,
+) -> Side {
+    let build_seconds = begun.elapsed().as_secs_f64();
+    let pass = bursts(streams, move |addresses, values| {
+        for (value, &address) in values.iter_mut().zip(addresses) {
+            *value = lookup(address);
+        }
+    });
+    Side { name: name.into(), build_seconds, memory_bytes: None, pass }
+}
+
+fn bursts<A: 'static>(
+    streams: Vec<Vec<A>>,
+    lookup: impl Fn(&[A], &mut [u16]) + 'static,
+) -> Box<dyn FnMut(usize) -> (f64, u64)> {
+    Box::new(move |stream| {
+        let addresses = &streams[stream];
+        let mut values = vec![0; addresses.len()];
+        for (addresses, values) in addresses.chunks(BURST).zip(values.chunks_mut(BURST)) {
+            lookup(addresses, values);
+        }
+        let sum = checksum(&values);
+        let begun = Instant::now();
+        let mut values = [0; BURST];
+        for addresses in addresses.chunks(BURST) {
+            lookup(addresses, &mut values[..addresses.len()]);
+            black_box(&mut values);
+        }
+        (begun.elapsed().as_secs_f64(), sum)
+    })
+}
+
+/// Writes what programs in C read: the routes, then the streams.
+fn write_files(
+    table: &work::Table,
+    options: &Options,
+    streams: impl Iterator<Item = Vec<u8>>,
+) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut routes = Vec::new();
+    // One of each prefix, the last: the rule of nexthop, and order is nothing then.
+    let distinct: HashMap<_, _> = table.routes.iter().copied().collect();
+    for (prefix, value) in distinct {
+        match prefix.address() {
+            IpAddr::V4(address) => routes.extend(address.to_bits().to_ne_bytes()),
+            IpAddr::V6(address) => routes.extend(address.octets()),
+        }
+        routes.extend(u16::from(prefix.length()).to_ne_bytes());
+        routes.extend(value.to_ne_bytes());
+    }
+    let mut paths = vec![options.folder.join(format!("{}.routes", table.name))];
+    fs::write(&paths[0], routes)?;
+    for (stream, bytes) in Stream::ALL.iter().zip(streams) {
+        let path = options.folder.join(format!("{}.{}", table.name, stream.as_str()));
+        fs::write(&path, bytes)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+fn child(
+    name: &str,
+    program: &Path,
+    engine: Option<&str>,
+    files: &[PathBuf],
+) -> Result<Side, Box<dyn Error>> {
+    let mut child = Command::new(program)
+        .args(engine)
+        .args(files)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut talk = Talk {
+        input: child.stdin.take().expect("piped"),
+        output: BufReader::new(child.stdout.take().expect("piped")),
+        _child: Reaped(child),
+    };
+    let line = talk.read()?;
+    let build_seconds = line.strip_prefix("built ").ok_or(line.clone())?.parse()?;
+    let pass = move |stream| talk.pass(stream).expect("the program answers");
+    Ok(Side { name: name.into(), build_seconds, memory_bytes: None, pass: Box::new(pass) })
+}
+
+struct Talk {
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    _child: Reaped,
+}
+
+impl Talk {
+    fn read(&mut self) -> Result<String, Box<dyn Error>> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err("the program ended".into());
+        }
+        Ok(line.trim().into())
+    }
+
+    fn pass(&mut self, stream: usize) -> Result<(f64, u64), Box<dyn Error>> {
+        writeln!(self.input, "{stream}")?;
+        let line = self.read()?;
+        let (seconds, sum) = line.split_once(' ').ok_or("two numbers")?;
+        Ok((seconds.parse()?, sum.parse()?))
+    }
+}
+
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
