@@ -6,6 +6,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
@@ -31,10 +32,9 @@ impl<T: Copy> HugeSlice<T> {
     /// Repeats an item.
     pub(crate) fn filled(item: T, length: usize) -> Self {
         let slice = Self::allocate(length);
-        for index in 0..length {
-            // SAFETY: `allocate` made room for `length` items, and nobody else has it.
-            unsafe { slice.items.add(index).write(item) };
-        }
+        // SAFETY: `allocate` made room for `length` items, and nobody else has it.
+        let room = unsafe { std::slice::from_raw_parts_mut(slice.items.cast().as_ptr(), length) };
+        room.fill(MaybeUninit::new(item));
         slice
     }
 

@@ -23,8 +23,6 @@ enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
 }
 
 impl Isa {
@@ -52,9 +50,6 @@ impl Isa {
             use std::arch::is_x86_feature_detected as has;
             if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt") {
                 all.push(Self(Level::Avx2));
-                if has!("avx512f") && has!("avx512bw") && has!("avx512vl") {
-                    all.push(Self(Level::Avx512));
-                }
             }
         }
         all
@@ -65,13 +60,6 @@ impl Isa {
     #[inline(always)]
     pub(super) fn has_avx2(self) -> bool {
         self.0 >= Level::Avx2
-    }
-
-    /// Returns true when there are those and AVX-512 F, BW and VL.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn has_avx512(self) -> bool {
-        self.0 >= Level::Avx512
     }
 }
 
@@ -85,4 +73,51 @@ pub(super) unsafe fn at<T: Copy>(items: &[T], index: usize) -> T {
     debug_assert!(index < items.len(), "{index} of {}", items.len());
     // SAFETY: the caller's promise.
     unsafe { *items.get_unchecked(index) }
+}
+
+/// The places in a burst whose addresses are not yet done.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Places {
+    list: [u8; Self::MAX],
+    /// Where the next list is written: in one array, reads would wait for the writes before them.
+    spare: [u8; Self::MAX],
+    count: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Places {
+    /// The most places: few enough that what a burst asks for still is in the cache when it is
+    /// read.
+    pub(super) const MAX: usize = 128;
+
+    /// Lists the first places.
+    #[inline(always)]
+    pub(super) fn all(count: usize) -> Self {
+        debug_assert!(count <= Self::MAX);
+        let list = std::array::from_fn(|place| place as u8);
+        Self { list, spare: [0; Self::MAX], count: count.min(Self::MAX) }
+    }
+
+    /// Keeps the places that an item says are not done, without a branch. Returns true if there are
+    /// any.
+    ///
+    /// This is a pass of its own. Within the pass that makes the items, where in the list a place
+    /// goes would depend on memory that is still on its way, and the processor would not read ahead
+    /// of a write to it knows not where.
+    #[inline(always)]
+    pub(super) fn keep<T: Copy>(&mut self, items: &[T; Self::MAX], goes_on: fn(T) -> bool) -> bool {
+        let mut kept = 0;
+        for &place in &self.list[..self.count] {
+            self.spare[kept & (Self::MAX - 1)] = place;
+            kept += usize::from(goes_on(items[usize::from(place) & (Self::MAX - 1)]));
+        }
+        std::mem::swap(&mut self.list, &mut self.spare);
+        self.count = kept;
+        kept > 0
+    }
+
+    #[inline(always)]
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.list[..self.count]
+    }
 }

@@ -6,8 +6,10 @@
 //! overlap, each asks for what the next level reads, and addresses that go deeper are gathered in a
 //! list without a branch.
 
+use std::hint::select_unpredictable;
+
 use super::address::Address;
-use super::kernel::{Isa, at};
+use super::kernel::{Isa, Places, at};
 use crate::memory::{HugeSlice, prefetch};
 
 /// Sixty-four slots, for six bits of an address: what every lookup reads of a node.
@@ -48,9 +50,11 @@ pub(super) struct PoptrieTables<L> {
     pub(super) leaves: HugeSlice<L>,
 }
 
-/// What is looked up at once: few enough that what it asks for still is in the cache.
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = 128;
+const BURST: usize = Places::MAX;
+
+/// Marks the index of a node among those of leaves.
+const DEEPER: u32 = 1 << 31;
 
 impl<L: Copy + Into<u16>> PoptrieTables<L> {
     /// Takes the arrays.
@@ -65,6 +69,7 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
         inners: &[Inner],
         leaves: &[L],
     ) -> Self {
+        assert!(nodes.len() < DEEPER as usize && leaves.len() < DEEPER as usize);
         assert!((1..=18).contains(&direct_bits) && direct.len() == 1 << direct_bits);
         assert!(direct.iter().all(|&index| (index as usize) < nodes.len()));
         assert_eq!(inners[0].vector, 0, "stands for all nodes without children");
@@ -140,25 +145,16 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
             prefetch(&self.nodes, *index as usize);
         }
 
-        // The addresses that go on below their node, by place.
-        let mut deeper = [0u8; BURST];
-        let mut deeper_count = 0;
         let mut offset = self.direct_bits;
         for place in 0..count {
-            let is_deeper = self.step(addresses, &mut indices, place, offset);
-            deeper[deeper_count] = place as u8;
-            deeper_count += usize::from(is_deeper);
+            self.step(addresses, &mut indices, place, offset);
         }
-        while deeper_count > 0 {
+        let mut places = Places::all(count);
+        while places.keep(&indices, |index| index & DEEPER != 0) {
             offset += STRIDE;
-            let mut left_count = 0;
-            for turn in 0..deeper_count {
-                let place = deeper[turn];
-                let is_deeper = self.step(addresses, &mut indices, usize::from(place), offset);
-                deeper[left_count] = place;
-                left_count += usize::from(is_deeper);
+            for &place in places.as_slice() {
+                self.step(addresses, &mut indices, usize::from(place), offset);
             }
-            deeper_count = left_count;
         }
 
         for (value, &index) in values.iter_mut().zip(&indices[..count]) {
@@ -167,7 +163,7 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
         }
     }
 
-    /// Takes one address from its node to the next, or to its leaf. Returns true if it is a node.
+    /// Takes one address from its node to its leaf, or to the next node and marks that.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn step<A: Address>(
@@ -176,7 +172,7 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
         indices: &mut [u32; BURST],
         place: usize,
         offset: u32,
-    ) -> bool {
+    ) {
         debug_assert!(place < addresses.len() && place < BURST);
         // SAFETY: `place` is below the number of addresses, which is at most the burst's. An index
         // from the direct table or from a step before is one of a node, whose parts lead inside:
@@ -184,14 +180,14 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
         let (slot, node, inner, index) = unsafe {
             let slot = (at(addresses, place) << offset).top_bits(STRIDE);
             let index = indices.get_unchecked_mut(place);
-            let node = at(&self.nodes, *index as usize);
+            let node = at(&self.nodes, (*index & !DEEPER) as usize);
             (slot, node, at(&self.inners, node.inner as usize), index)
         };
         let is_deeper = (inner.vector >> slot) & 1 != 0;
         let (leaf, child) = (node.leaf_index(slot), inner.child_index(slot));
         prefetch(&self.leaves, leaf as usize);
-        *index = if is_deeper { child } else { leaf };
-        is_deeper
+        // An `if` becomes a jump here, which in-table traffic makes unpredictable.
+        *index = select_unpredictable(is_deeper, child | DEEPER, leaf);
     }
 }
 

@@ -1,10 +1,9 @@
 #![expect(unsafe_code, reason = "reads without bounds checks, and comparisons of eight keys at once")]
 //! Batches of lookups in a tree of ranges, level by level.
 //!
-//! Addresses of a burst are at different depths: those that stand at a block and those that stand
-//! at a line are kept in lists, which grow and shrink without a branch.
+//! Addresses of a burst end at different depths: those that go on are kept in a list.
 
-use super::kernel::{Isa, at};
+use super::kernel::{Isa, Places, at};
 use crate::memory::{HugeSlice, prefetch};
 
 /// What an address meets next.
@@ -24,18 +23,37 @@ pub(super) struct BlockHeader {
     shift: u32,
 }
 
-/// Eight ranges of halves of addresses, by their first ones. Where there are fewer, the last is
-/// repeated.
+/// Up to eight ranges of halves of addresses, in one cache line.
+///
+/// ```text
+///   byte  0       1             4            32            64
+///         │ shift │ limit_shift │ keys 1 … 7 │ targets 0 … 7 │
+/// ```
+///
+/// A half is compared by 32 of its bits: `half >> shift`, cut to them, or no more than their
+/// greatest number where `limit_shift` is 32. Keys have their upper bit turned over, since vectors
+/// of numbers are compared as signed ones; those that are missing repeat the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub(super) struct Keys(pub [u64; 8]);
+pub(super) struct Line {
+    shift: u8,
+    limit_shift: u8,
+    keys: [i32; 7],
+    targets: [Pointer; 8],
+}
 
-/// Where the ranges of a line lead.
+const _: () = {
+    assert!(size_of::<Line>() == 64);
+    assert!(std::mem::offset_of!(Line, keys) == 4 && std::mem::offset_of!(Line, targets) == 32);
+};
+
+/// Which 32 bits of a half a line compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, align(32))]
-pub(super) struct Targets(pub [Pointer; 8]);
-
-const _: () = assert!(size_of::<Keys>() == 64 && size_of::<Targets>() == 32);
+pub(super) struct Window {
+    pub shift: u32,
+    /// Halves beyond the window are as its last; otherwise their upper bits do not count.
+    pub is_limit: bool,
+}
 
 /// The first table: upper halves cut into slots of equal size between the first and the last that
 /// any route tells apart. The slots at both ends stand for all that lies outside.
@@ -51,12 +69,11 @@ pub(super) struct TreeTables {
     front_slots: HugeSlice<Pointer>,
     headers: HugeSlice<BlockHeader>,
     slots: HugeSlice<Pointer>,
-    keys: HugeSlice<Keys>,
-    targets: HugeSlice<Targets>,
+    lines: HugeSlice<Line>,
 }
 
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = 128;
+const BURST: usize = Places::MAX;
 
 impl Pointer {
     /// The highest number of blocks, and of lines.
@@ -126,6 +143,40 @@ impl BlockHeader {
     }
 }
 
+impl Window {
+    /// Returns the bits of a half that are compared, as a line has them.
+    #[inline(always)]
+    fn key(self, half: u64) -> i32 {
+        key(half, self.shift as u8, if self.is_limit { 32 } else { 0 })
+    }
+}
+
+#[inline(always)]
+fn key(half: u64, shift: u8, limit_shift: u8) -> i32 {
+    ((half >> (shift & 63)).min(u64::MAX >> (limit_shift & 63)) as u32 ^ 1 << 31) as i32
+}
+
+impl Line {
+    /// Makes a line of one to eight ranges: where each begins, and where it leads.
+    pub(super) fn new(window: Window, ranges: &[(u64, Pointer)]) -> Self {
+        assert!((1..=8).contains(&ranges.len()) && window.shift < 64);
+        let range = |index: usize| ranges[index.min(ranges.len() - 1)];
+        // The first range has no key: what comes before the others is in it. A single one would
+        // repeat itself.
+        Self {
+            shift: window.shift as u8,
+            limit_shift: if window.is_limit { 32 } else { 0 },
+            keys: std::array::from_fn(|index| window.key(range(index + 1).0)),
+            targets: std::array::from_fn(|index| range(index).1),
+        }
+    }
+
+    #[inline(always)]
+    fn key_of(&self, half: u64) -> i32 {
+        key(half, self.shift, self.limit_shift)
+    }
+}
+
 impl Front {
     #[inline(always)]
     fn slot(self, upper: u64, slot_count: usize) -> usize {
@@ -147,27 +198,24 @@ impl TreeTables {
         front_slots: &[Pointer],
         headers: &[BlockHeader],
         slots: &[Pointer],
-        keys: &[Keys],
-        targets: &[Targets],
+        lines: &[Line],
     ) -> Self {
         assert!(!front_slots.is_empty() && front.shift < 64);
         assert!(headers.iter().all(|header| header.shift < 64));
-        assert_eq!(keys.len(), targets.len());
-        let in_lines = targets.iter().flat_map(|targets| &targets.0);
-        assert!(in_lines.clone().all(|pointer| !pointer.is_block()));
-        assert!(front_slots.iter().chain(slots).chain(in_lines).all(|pointer| {
-            !pointer.is_block() || pointer.index() < headers.len()
-        }));
-        assert!(front_slots.iter().chain(slots).chain(targets.iter().flat_map(|t| &t.0)).all(
-            |pointer| !pointer.is_line() || pointer.index() < keys.len()
-        ));
+        let in_lines = || lines.iter().flat_map(|line| &line.targets);
+        assert!(in_lines().all(|pointer| !pointer.is_block()));
+        let leads_inside = |pointer: &Pointer| match pointer {
+            pointer if pointer.is_block() => pointer.index() < headers.len(),
+            pointer if pointer.is_line() => pointer.index() < lines.len(),
+            _ => true,
+        };
+        assert!(front_slots.iter().chain(slots).chain(in_lines()).all(leads_inside));
         Self {
             front,
             front_slots: HugeSlice::new(front_slots),
             headers: HugeSlice::new(headers),
             slots: HugeSlice::new(slots),
-            keys: HugeSlice::new(keys),
-            targets: HugeSlice::new(targets),
+            lines: HugeSlice::new(lines),
         }
     }
 
@@ -178,10 +226,10 @@ impl TreeTables {
             pointer = self.slots[self.headers[pointer.index()].slot(halves[1])];
         }
         while pointer.is_line() {
-            let key = halves[pointer.half()];
-            let keys = &self.keys[pointer.index()].0;
-            let rank = keys[1..].iter().filter(|&&first| first <= key).count();
-            pointer = self.targets[pointer.index()].0[rank];
+            let line = &self.lines[pointer.index()];
+            let key = line.key_of(halves[pointer.half()]);
+            let rank = line.keys.iter().filter(|&&first| first <= key).count();
+            pointer = line.targets[rank];
         }
         pointer.0 as u16
     }
@@ -191,13 +239,7 @@ impl TreeTables {
         if isa.has_avx2() {
             for (addresses, values) in addresses.chunks(BURST).zip(values.chunks_mut(BURST)) {
                 // SAFETY: the machine has what the kernel is compiled for.
-                unsafe {
-                    if isa.has_avx512() {
-                        self.lookup_burst_avx512(addresses, values);
-                    } else {
-                        self.lookup_burst_avx2(addresses, values);
-                    }
-                }
+                unsafe { self.lookup_burst_avx2(addresses, values) };
             }
             return;
         }
@@ -211,93 +253,54 @@ impl TreeTables {
         size_of_val(&*self.front_slots)
             + size_of_val(&*self.headers)
             + size_of_val(&*self.slots)
-            + size_of_val(&*self.keys)
-            + size_of_val(&*self.targets)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt")]
-    fn lookup_burst_avx512(&self, addresses: &[u128], values: &mut [u16]) {
-        use std::arch::x86_64::*;
-        self.lookup_burst(addresses, values, |keys, key| {
-            // SAFETY: `keys` are 64 bytes.
-            let keys = unsafe { _mm512_load_si512(keys.0.as_ptr().cast()) };
-            let not_behind =
-                _mm512_mask_cmple_epu64_mask(0b1111_1110, keys, _mm512_set1_epi64(key as i64));
-            not_behind.count_ones()
-        });
+            + size_of_val(&*self.lines)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     fn lookup_burst_avx2(&self, addresses: &[u128], values: &mut [u16]) {
-        use std::arch::x86_64::*;
-        self.lookup_burst(addresses, values, |keys, key| {
-            // Comparisons are of signed numbers: turning the upper bit over keeps the order.
-            let turn = _mm256_set1_epi64x(i64::MIN);
-            let key = _mm256_xor_si256(_mm256_set1_epi64x(key as i64), turn);
-            let behind = |half: usize| {
-                // SAFETY: `keys` are 64 bytes, two halves of 32.
-                let keys = unsafe { _mm256_load_si256(keys.0.as_ptr().cast::<__m256i>().add(half)) };
-                let behind = _mm256_cmpgt_epi64(_mm256_xor_si256(keys, turn), key);
-                _mm256_movemask_pd(_mm256_castsi256_pd(behind)) as u32
-            };
-            7 - (behind(0) & 0b1110 | behind(1) << 4).count_ones()
-        });
-    }
-
-    /// Looks up a burst; `rank` counts the keys behind the first that are not above a half of an
-    /// address, and so is at most 7.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    fn lookup_burst(
-        &self,
-        addresses: &[u128],
-        values: &mut [u16],
-        rank: impl Fn(&Keys, u64) -> u32,
-    ) {
         let count = addresses.len().min(values.len()).min(BURST);
-        let mut burst = Burst::default();
-        for (place, &address) in addresses[..count].iter().enumerate() {
+        let addresses = &addresses[..count];
+        let mut pointers = [Pointer(0); BURST];
+        for (pointer, &address) in pointers.iter_mut().zip(addresses) {
             let slot = self.front.slot((address >> 64) as u64, self.front_slots.len());
             // SAFETY: `slot` is below the number of slots, which is not 0.
-            let pointer = unsafe { at(&self.front_slots, slot) };
-            burst.note(place, pointer);
+            *pointer = unsafe { at(&self.front_slots, slot) };
+            self.prefetch(*pointer);
         }
-        while burst.block_count > 0 {
-            let turns = std::mem::take(&mut burst.block_count);
-            for turn in 0..turns {
-                let place = usize::from(burst.blocks[turn]);
+
+        let mut places = Places::all(count);
+        while places.keep(&pointers, Pointer::is_block) {
+            for &place in places.as_slice() {
+                let place = usize::from(place);
                 // SAFETY: a place below `count`, whose pointer leads to a block.
                 let (upper, header) = unsafe {
                     let upper = (at(addresses, place) >> 64) as u64;
-                    (upper, at(&self.headers, at(&burst.pointers, place).index()))
+                    (upper, at(&self.headers, at(&pointers, place).index()))
                 };
                 let pointer = self.slots[header.slot(upper)];
                 self.prefetch(pointer);
-                burst.note(place, pointer);
+                pointers[place] = pointer;
             }
         }
-        while burst.line_count > 0 {
-            let turns = std::mem::take(&mut burst.line_count);
-            for turn in 0..turns {
-                let place = usize::from(burst.lines[turn]);
+        places = Places::all(count);
+        while places.keep(&pointers, Pointer::is_line) {
+            for &place in places.as_slice() {
+                let place = usize::from(place);
                 // SAFETY: a place below `count`, whose pointer leads to a line. An address is two
-                // halves, the lower one first on a little-endian machine.
+                // halves, the lower one first on a little-endian machine. A rank is at most 7.
                 let pointer = unsafe {
-                    let pointer = at(&burst.pointers, place);
+                    let pointer = at(&pointers, place);
                     let halves = addresses.as_ptr().add(place).cast::<u64>();
-                    let key = *halves.add(pointer.half());
-                    let rank = rank(self.keys.get_unchecked(pointer.index()), key);
-                    debug_assert!(rank < 8);
-                    let targets = self.targets.get_unchecked(pointer.index());
-                    *targets.0.get_unchecked(rank as usize)
+                    let line = self.lines.get_unchecked(pointer.index());
+                    let key = line.key_of(*halves.add(pointer.half()));
+                    *line.targets.get_unchecked(rank(line, key))
                 };
                 self.prefetch(pointer);
-                burst.note(place, pointer);
+                pointers[place] = pointer;
             }
         }
-        for (value, pointer) in values.iter_mut().zip(&burst.pointers[..count]) {
+        for (value, pointer) in values.iter_mut().zip(&pointers[..count]) {
             *value = pointer.0 as u16;
         }
     }
@@ -305,47 +308,19 @@ impl TreeTables {
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn prefetch(&self, pointer: Pointer) {
-        prefetch(&self.keys, pointer.index());
-        prefetch(&self.targets, pointer.index());
+        prefetch(&self.lines, pointer.index());
     }
 }
 
-/// Where the addresses of a burst stand.
+/// Counts the keys that are not above `key`: from 0 to 7.
 #[cfg(target_arch = "x86_64")]
-struct Burst {
-    pointers: [Pointer; BURST],
-    /// The places of those that stand at a block, and at a line.
-    blocks: [u8; BURST],
-    lines: [u8; BURST],
-    block_count: usize,
-    line_count: usize,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Default for Burst {
-    #[inline(always)]
-    fn default() -> Self {
-        Self {
-            pointers: [Pointer(0); BURST],
-            blocks: [0; BURST],
-            lines: [0; BURST],
-            block_count: 0,
-            line_count: 0,
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Burst {
-    /// Moves one address to a pointer.
-    ///
-    /// A list is no longer than the places noted since it was emptied, and each is noted once.
-    #[inline(always)]
-    fn note(&mut self, place: usize, pointer: Pointer) {
-        self.pointers[place & (BURST - 1)] = pointer;
-        self.blocks[self.block_count & (BURST - 1)] = place as u8;
-        self.block_count += usize::from(pointer.is_block());
-        self.lines[self.line_count & (BURST - 1)] = place as u8;
-        self.line_count += usize::from(pointer.is_line());
-    }
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+#[inline]
+fn rank(line: &Line, key: i32) -> usize {
+    use std::arch::x86_64::*;
+    // SAFETY: a line is 64 bytes, aligned to as many; the first 32 are the shifts and the keys.
+    let keys = unsafe { _mm256_load_si256(std::ptr::from_ref(line).cast()) };
+    let above = _mm256_cmpgt_epi32(keys, _mm256_set1_epi32(key));
+    let above = _mm256_movemask_ps(_mm256_castsi256_ps(above)) as u32;
+    7 - (above & 0b1111_1110).count_ones() as usize
 }

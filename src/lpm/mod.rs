@@ -38,8 +38,10 @@ mod dir16_8_8;
 mod dir24_8;
 mod engine;
 mod error;
+mod forest;
 mod kernel;
 mod kernel_dir;
+mod kernel_forest;
 mod kernel_poptrie;
 mod kernel_tree;
 mod naive;
@@ -52,6 +54,7 @@ mod table;
 
 pub use engine::LpmKind;
 pub use error::CompileError;
+pub use forest::LpmForest;
 pub use naive::NaiveTable;
 pub use range_table::RangeTable;
 pub use table::{LpmTable, Route};

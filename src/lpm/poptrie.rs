@@ -46,7 +46,7 @@ struct Poptrie<L> {
 
 /// The highest number of nodes, and of leaves. Half of what 32 bits can number, so that a base and
 /// the count of 64 slots cannot overflow.
-const ITEM_COUNT_MAX: usize = 1 << 31;
+const ITEM_COUNT_MAX: usize = (1 << 31) - 1;
 
 /// Compiles flat ranges.
 pub(super) fn compile<A: Address>(

@@ -5,8 +5,9 @@
 //!                   │
 //!                   ├─▶ value
 //!                   ├─▶ block: slots again, of a smaller size, where many ranges begin
-//!                   └─▶ line: up to 8 ranges, found by one comparison of all 8 keys
+//!                   └─▶ line: up to 8 ranges in one cache line, found by one comparison
 //!                         ├─▶ value
+//!                         ├─▶ line again, where there are more, or keys of 32 bits end
 //!                         └─▶ line of lower halves, where a /64 is split
 //! ```
 //!
@@ -22,7 +23,7 @@
 use super::engine::{Engine, LpmKind};
 use super::error::CompileError;
 use super::kernel::Isa;
-use super::kernel_tree::{BlockHeader, Front, Keys, Pointer, Targets, TreeTables};
+use super::kernel_tree::{BlockHeader, Front, Line, Pointer, TreeTables, Window};
 use super::ranges::Range;
 
 /// A tree of ranges.
@@ -55,8 +56,8 @@ impl RangeTree {
         let mut arrays = Arrays { index_max, ..Arrays::default() };
         let uppers = arrays.split_halves(ranges)?;
         let (front, front_slots) = arrays.emit_front(&uppers)?;
-        let Arrays { headers, slots, keys, targets, .. } = &arrays;
-        Ok(Self { tables: TreeTables::new(front, &front_slots, headers, slots, keys, targets) })
+        let Arrays { headers, slots, lines, .. } = &arrays;
+        Ok(Self { tables: TreeTables::new(front, &front_slots, headers, slots, lines) })
     }
 }
 
@@ -90,8 +91,7 @@ struct Half {
 struct Arrays {
     headers: Vec<BlockHeader>,
     slots: Vec<Pointer>,
-    keys: Vec<Keys>,
-    targets: Vec<Targets>,
+    lines: Vec<Line>,
     index_max: usize,
 }
 
@@ -117,7 +117,7 @@ impl Arrays {
                     first: range.first as u64,
                     target: Pointer::value(range.value),
                 }));
-                uppers.push(Half { first, target: self.emit_lines(&lowers, Pointer::lower_line)? });
+                uppers.push(Half { first, target: self.emit_lower(&lowers)? });
                 let behind = Pointer::value(value_behind);
                 uppers.extend(first.checked_add(1).map(|first| Half { first, target: behind }));
             }
@@ -150,8 +150,8 @@ impl Arrays {
     /// Makes what `2^bits` upper halves from `first` on meet; the first of `ranges` may begin
     /// before them.
     fn emit(&mut self, first: u64, bits: u32, ranges: &[Half]) -> Result<Pointer, CompileError> {
-        if ranges.len() < BLOCK_LENGTH_MIN || bits == 0 {
-            return self.emit_lines(ranges, Pointer::upper_line);
+        if ranges.len() < BLOCK_LENGTH_MIN {
+            return self.emit_windows(first, bits, ranges, Pointer::upper_line);
         }
         let slot_bits = slot_bits(ranges.len()).min(bits);
         let shift = bits - slot_bits;
@@ -170,33 +170,78 @@ impl Arrays {
         Ok(Pointer::block(index))
     }
 
+    /// Makes what the lower halves of one split /64 meet.
+    fn emit_lower(&mut self, ranges: &[Half]) -> Result<Pointer, CompileError> {
+        // Routes to single hosts and small blocks mostly lie at the start of their /64, where 32
+        // bits tell them apart and all that is behind is one more range.
+        if ranges.last().is_some_and(|last| last.first < 1 << 32) {
+            let window = Window { shift: 0, is_limit: true };
+            return self.emit_lines(window, ranges, Pointer::lower_line);
+        }
+        self.emit_windows(0, 64, ranges, Pointer::lower_line)
+    }
+
+    /// Makes lines for the `2^bits` halves from `first` on, by 32 bits at a time: where ranges
+    /// differ only behind those, they share a slot that leads to lines of its own.
+    fn emit_windows(
+        &mut self,
+        first: u64,
+        bits: u32,
+        ranges: &[Half],
+        pointer: fn(usize) -> Pointer,
+    ) -> Result<Pointer, CompileError> {
+        if let [range] = ranges {
+            return Ok(range.target);
+        }
+        let finest = ranges[1..].iter().map(|range| range.first.trailing_zeros()).min();
+        let shift = finest.unwrap_or(0).max(bits.saturating_sub(32));
+        let slot_last = (u64::MAX >> (64 - bits)) >> shift | first >> shift;
+        let mut by_slot: Vec<Half> = Vec::new();
+        let mut start = 0;
+        while start < ranges.len() {
+            let slot = ranges[start].first.max(first) >> shift;
+            // One that begins within its slot shares it with the one before.
+            let reaching = start - usize::from(start > 0 && ranges[start].first > slot << shift);
+            let (within, next) = ranges_of_slot(ranges, reaching, slot, shift);
+            let target = self.emit_windows(slot << shift, shift, within, pointer)?;
+            by_slot.push(Half { first: slot << shift, target });
+            start = next + 1;
+            // What a split slot's last range leaves to the slots behind.
+            let is_followed =
+                ranges.get(start).is_some_and(|range| range.first >> shift == slot + 1);
+            if within.len() > 1 && slot < slot_last && !is_followed {
+                by_slot.push(Half { first: (slot + 1) << shift, target: ranges[next].target });
+            }
+        }
+        by_slot.dedup_by(|later, earlier| later.target == earlier.target);
+        self.emit_lines(Window { shift, is_limit: false }, &by_slot, pointer)
+    }
+
     /// Makes a line of the ranges, or lines of lines where they are too many; a single range needs
     /// none.
     fn emit_lines(
         &mut self,
+        window: Window,
         ranges: &[Half],
         pointer: fn(usize) -> Pointer,
     ) -> Result<Pointer, CompileError> {
-        let mut level = ranges.to_vec();
+        let mut level: Vec<_> = ranges.iter().map(|range| (range.first, range.target)).collect();
         while level.len() > 1 {
             let line_count = level.len().div_ceil(LINE_LENGTH);
-            self.check(self.keys.len() + line_count, "lines")?;
-            let mut above = Vec::with_capacity(line_count);
+            self.check(self.lines.len() + line_count, "lines")?;
             // Of about equal length: full lines would leave the rest to the last one.
-            for ranges in level.chunks(level.len().div_ceil(line_count)) {
-                let target = match ranges {
-                    [range] => range.target,
+            level = level
+                .chunks(level.len().div_ceil(line_count))
+                .map(|ranges| match ranges {
+                    &[range] => range,
                     _ => {
-                        self.keys.push(Keys(repeat_last(ranges, |range| range.first)));
-                        self.targets.push(Targets(repeat_last(ranges, |range| range.target)));
-                        pointer(self.keys.len() - 1)
+                        self.lines.push(Line::new(window, ranges));
+                        (ranges[0].0, pointer(self.lines.len() - 1))
                     }
-                };
-                above.push(Half { first: ranges[0].first, target });
-            }
-            level = above;
+                })
+                .collect();
         }
-        Ok(level[0].target)
+        Ok(level[0].1)
     }
 
     fn check(&self, count: usize, what: &'static str) -> Result<(), CompileError> {
@@ -226,13 +271,6 @@ fn slot_bits(range_count: usize) -> u32 {
     (SLOTS_A_RANGE * range_count).ilog2().min(SLOT_BITS_MAX)
 }
 
-/// Returns eight of something, the last for those that are missing.
-///
-/// A key that is repeated counts for nothing new: it leads where the last one does.
-fn repeat_last<T: Copy>(ranges: &[Half], part: impl Fn(&Half) -> T) -> [T; LINE_LENGTH] {
-    std::array::from_fn(|index| part(&ranges[index.min(ranges.len() - 1)]))
-}
-
 fn upper(address: u128) -> u64 {
     (address >> 64) as u64
 }
@@ -240,9 +278,67 @@ fn upper(address: u128) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lpm::conformance::conformance;
+    use crate::lpm::conformance::{Compile, check_routes, conformance};
     use crate::lpm::ranges::flatten;
     use crate::lpm::table::Route;
+    use crate::net::AddressPrefix;
 
-    conformance!(ipv6, u128, |routes| Box::new(RangeTree::compile(&flatten(routes, 0)).unwrap()));
+    const COMPILE: Compile<u128> =
+        |routes| Box::new(RangeTree::compile(&flatten(routes, 0)).unwrap());
+
+    conformance!(ipv6, u128, COMPILE);
+
+    /// Hosts `step << shift` apart from `first` on, in turn with three values.
+    fn hosts(first: &str, shift: u32, count: u128) -> Vec<Route> {
+        let first: std::net::Ipv6Addr = first.parse().expect(first);
+        (0..count)
+            .map(|step| {
+                let address = std::net::Ipv6Addr::from_bits(first.to_bits() | step << shift);
+                (AddressPrefix::host(address.into()), (step % 3) as u16 + 1)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn many_ranges_take_lines_of_lines_and_blocks() {
+        // Around what one line holds, what two levels hold, and where blocks begin.
+        for count in [1, 2, 4, 7, 8, 9, 11, 12, 13, 31, 33, 63, 65, 100, 300, 600] {
+            // The upper half's bits, and those of the lower one on either side of its 32.
+            for shift in [0, 1, 20, 24, 31, 32, 33, 40, 54, 64, 68, 90, 100, 116] {
+                check_routes(COMPILE, &hosts("2001:db8::", shift, count), &[]);
+            }
+        }
+    }
+
+    #[test]
+    fn edges_may_differ_in_any_bits() {
+        let mut routes = Vec::new();
+        for (first, shift) in [
+            ("2001:db8::", 0),
+            ("2001:db8::", 60),
+            ("2001:db8:0:1::", 30),
+            ("2001:db8:0:1:8000::", 30),
+            ("2001:db8:0:2:ffff:ffff::", 0),
+            ("2001:db8:0:3:ffff:ffff:ffff:ff00", 0),
+            ("2001:db8:ffff:ffff::", 32),
+            ("ffff:ffff:ffff:ffff::", 61),
+            ("::", 63),
+        ] {
+            routes.extend(hosts(first, shift, 40));
+        }
+        check_routes(COMPILE, &routes, &[]);
+        // Any one alone, so that other edges do not choose the windows.
+        for route in &routes {
+            check_routes(COMPILE, &[*route, ("2000::/3".parse().unwrap(), 9)], &[]);
+        }
+    }
+
+    #[test]
+    fn too_many_lines_are_an_error() {
+        let ranges = flatten(&hosts("2001:db8::", 90, 9), 0);
+        assert!(RangeTree::compile_within(&ranges, 1000).is_ok());
+        let error = RangeTree::compile_within(&ranges, 3).map(|_| ()).unwrap_err();
+        let (kind, what) = (LpmKind::RangeTree, "lines");
+        assert_eq!(error, CompileError::TooLarge { kind, what, limit: 3 });
+    }
 }
