@@ -278,7 +278,11 @@ fn check<A: Address>(compile: Compile<A>, routes: &[(&str, u16)], answers: &[(&s
     check_routes(compile, &routes, answers);
 }
 
-pub(super) fn check_routes<A: Address>(compile: Compile<A>, routes: &[Route], answers: &[(&str, u16)]) {
+pub(super) fn check_routes<A: Address>(
+    compile: Compile<A>,
+    routes: &[Route],
+    answers: &[(&str, u16)],
+) {
     let engine = compile(routes);
     let answers = answers.iter().filter_map(|&(address, value)| {
         let ip = address.parse().expect(address);

@@ -40,10 +40,7 @@ impl Dir16_8_8 {
         Self::compile_within(ranges, Entry::INDEX_MAX)
     }
 
-    fn compile_within(
-        ranges: &[Range<u32, u16>],
-        index_max: usize,
-    ) -> Result<Self, CompileError> {
+    fn compile_within(ranges: &[Range<u32, u16>], index_max: usize) -> Result<Self, CompileError> {
         let (tbl24_length, tbl32_length) = lengths(ranges);
         for (what, length) in [("TBL24 entries", tbl24_length), ("TBL32 values", tbl32_length)] {
             if length > index_max {
@@ -53,7 +50,8 @@ impl Dir16_8_8 {
         }
         let mut tbl16 = Vec::with_capacity(1 << 16);
         // Each value first, as its own answer.
-        let mut tbl24: Vec<_> = (0..=value_max(ranges)).map(|value| Entry::value(value, 8)).collect();
+        let mut tbl24: Vec<_> =
+            (0..=value_max(ranges)).map(|value| Entry::value(value, 8)).collect();
         let mut tbl32: Vec<_> = (0..=value_max(ranges)).collect();
         tbl24.reserve_exact(tbl24_length - tbl24.len());
         tbl32.reserve_exact(tbl32_length - tbl32.len());

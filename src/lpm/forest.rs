@@ -10,14 +10,15 @@
 //!                    └─▶ its own       └─▶ its own
 //! ```
 //!
-//! Four bits a level: a node is one cache line, and what a route of its own costs a table is one
-//! node a level above it. Below 16 bits, a block is a line of the ranges in it as soon as they fit,
-//! so that a few routes do not cost a path of nodes each.
+//! Six bits, then five, five and four: what a route of its own costs a table is one node a level.
+//! Below 16 bits, a block is a line of the ranges in it as soon as they fit, so that a few routes do
+//! not cost a path of nodes each.
 //!
 //! Wider first levels make fewer steps, but each table that differs anywhere has its own: with 8
-//! bits in the first, 10,000 tables took 21 MB instead of what they do here.
+//! bits in the first, 10,000 tables take 21 MB.
 
 use std::fmt;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use ahash::AHashMap;
@@ -26,7 +27,7 @@ use super::blocks::Block;
 use super::engine::Engine;
 use super::error::CompileError;
 use super::kernel::Isa;
-use super::kernel_forest::{ForestTables, Line, LongLine, Node, Pointer, ShortLine};
+use super::kernel_forest::{DeepNode, Entry, ForestTables, Line, STRIDES, TARGET_OFFSET, Target};
 use super::range_tree::RangeTree;
 use super::ranges::{Range, flatten};
 use super::table::{Route, check_values};
@@ -74,8 +75,7 @@ impl LpmForest {
     ///
     /// # Panics
     ///
-    /// Panics where there are more than 2^30 different blocks, for which 64 GiB have been allocated
-    /// before.
+    /// Panics where a level has more than 2^27 entries, 512 MiB.
     pub fn compile<'r>(
         tables: impl IntoIterator<Item = &'r [Route]>,
     ) -> Result<Self, CompileError> {
@@ -189,18 +189,29 @@ impl fmt::Debug for LpmForest {
     }
 }
 
-/// From so many bits on, lines can tell ranges apart: they compare the last sixteen.
+/// Below so many bits, lines can tell ranges apart: they compare the last sixteen.
 const LINE_OFFSET: u32 = 16;
-
-/// The bits of an address that a node takes.
-const STRIDE: u32 = 4;
 
 /// All different blocks so far, each once.
 #[derive(Default)]
 struct Blocks {
-    nodes: Interned<Node>,
-    short_lines: Interned<ShortLine>,
-    long_lines: Interned<LongLine>,
+    roots: Interned<[Lead; 1 << STRIDES[0]]>,
+    second: Interned<[Lead; 1 << STRIDES[1]]>,
+    third: Interned<[Lead; 1 << STRIDES[2]]>,
+    last: Interned<[Target; 1 << STRIDES[3]]>,
+    lines: Interned<Line>,
+    deep_nodes: Interned<DeepNode>,
+    value_max: u16,
+}
+
+/// Where a block leads, while the lengths of the levels are not known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Lead {
+    Value(u16),
+    /// A line at the end of the third level.
+    Line(u32),
+    /// The number of a node of the level below.
+    Node(u32),
 }
 
 /// Different items, with their numbers.
@@ -215,10 +226,10 @@ impl<T> Default for Interned<T> {
     }
 }
 
-impl<T: Copy + Eq + std::hash::Hash> Interned<T> {
-    fn index(&mut self, item: T) -> usize {
-        let next = self.items.len();
-        let index = *self.indices.entry(item).or_insert(next as u32) as usize;
+impl<T: Copy + Eq + Hash> Interned<T> {
+    fn index(&mut self, item: T) -> u32 {
+        let next = u32::try_from(self.items.len()).expect("memory ends before");
+        let index = *self.indices.entry(item).or_insert(next);
         if index == next {
             self.items.push(item);
         }
@@ -226,47 +237,108 @@ impl<T: Copy + Eq + std::hash::Hash> Interned<T> {
     }
 }
 
+type RangeBlock<'a> = Block<'a, u32, u16>;
+
 impl Blocks {
-    /// Returns the node of a whole table.
+    /// Returns the number of a whole table's root.
     fn root(&mut self, ranges: &[Range<u32, u16>]) -> u32 {
-        let node = self.node(&Block::all(ranges), 0);
-        self.nodes.index(node) as u32
+        let values = ranges.iter().map(|range| range.value);
+        self.value_max = values.fold(self.value_max, u16::max);
+        let root = self.node(&Block::all(ranges), 0, STRIDES[0], Self::second);
+        self.roots.index(root)
     }
 
-    fn node(&mut self, block: &Block<'_, u32, u16>, offset: u32) -> Node {
-        let mut pointers = [Pointer::value(0); 16];
-        block.for_each_slot(offset, STRIDE, |slot, block| {
-            pointers[slot] = self.pointer(&block, offset + STRIDE);
+    fn second(&mut self, block: &RangeBlock<'_>) -> Lead {
+        let node = self.node(block, STRIDES[0], STRIDES[1], Self::third);
+        Lead::Node(self.second.index(node))
+    }
+
+    fn third(&mut self, block: &RangeBlock<'_>) -> Lead {
+        let offset = STRIDES[0] + STRIDES[1];
+        let node = self.node(block, offset, STRIDES[2], |blocks, block| {
+            if block.ranges.len() <= Line::LENGTH {
+                Lead::Line(blocks.lines.index(line_of(block)))
+            } else {
+                Lead::Node(blocks.last(block))
+            }
         });
-        Node(pointers)
+        Lead::Node(self.third.index(node))
+    }
+
+    /// Makes a node of a level; `below` is for slots of more than one range.
+    fn node<const N: usize>(
+        &mut self,
+        block: &RangeBlock<'_>,
+        offset: u32,
+        stride: u32,
+        below: impl Fn(&mut Self, &RangeBlock<'_>) -> Lead,
+    ) -> [Lead; N] {
+        let mut leads = [Lead::Value(0); N];
+        block.for_each_slot(offset, stride, |slot, block| {
+            leads[slot] = match block.ranges {
+                [range] => Lead::Value(range.value),
+                _ => below(self, &block),
+            };
+        });
+        leads
+    }
+
+    fn last(&mut self, block: &RangeBlock<'_>) -> u32 {
+        let mut targets = [Target::value(0); 1 << STRIDES[3]];
+        block.for_each_slot(LINE_OFFSET, STRIDES[3], |slot, block| {
+            targets[slot] = self.target(&block, TARGET_OFFSET);
+        });
+        self.last.index(targets)
     }
 
     /// Returns what the addresses of `block`, which share `offset` bits, meet.
-    fn pointer(&mut self, block: &Block<'_, u32, u16>, offset: u32) -> Pointer {
-        let count = block.ranges.len();
-        if count == 1 {
-            Pointer::value(block.ranges[0].value)
-        } else if offset < LINE_OFFSET || count > 32 {
-            let node = self.node(block, offset);
-            Pointer::node(self.nodes.index(node))
-        } else if count <= 16 {
-            Pointer::short_line(self.short_lines.index(line_of(block)))
-        } else {
-            Pointer::long_line(self.long_lines.index(line_of(block)))
+    fn target(&mut self, block: &RangeBlock<'_>, offset: u32) -> Target {
+        match block.ranges {
+            [range] => Target::value(range.value),
+            ranges if ranges.len() <= Line::LENGTH => {
+                Target::line(self.lines.index(line_of(block)) as usize)
+            }
+            _ => {
+                let mut node = [Target::value(0); 16];
+                block.for_each_slot(offset, 4, |slot, block| {
+                    node[slot] = self.target(&block, offset + 4);
+                });
+                Target::deep_node(self.deep_nodes.index(node) as usize)
+            }
         }
     }
 
+    /// Lays out the levels: first an entry for each value, for those who have it early, then the
+    /// nodes.
     fn into_tables(mut self, roots: &[u32]) -> ForestTables {
-        // There always is a first of each.
-        self.nodes.index(Node([Pointer::value(0); 16]));
-        self.short_lines.index(Line::new(&[(0, 0)]));
-        let (nodes, short_lines) = (&self.nodes.items, &self.short_lines.items);
-        ForestTables::new(roots, nodes, short_lines, &self.long_lines.items)
+        let value_count = usize::from(self.value_max) + 1;
+        // There always is a line 0.
+        self.lines.index(Line::new(&[(0, 0)]));
+        let entries = |leads: &[Lead], stride: u32, nodes_first: usize| -> Vec<Entry> {
+            let entry = |lead: &Lead| match *lead {
+                Lead::Value(value) => Entry::single(value.into()),
+                Lead::Line(index) => Entry::single(value_count + index as usize),
+                Lead::Node(index) => Entry::node(nodes_first + ((index as usize) << stride)),
+            };
+            leads.iter().map(entry).collect()
+        };
+        let values = || (0..value_count).map(Entry::single);
+        let first = entries(self.roots.items.as_flattened(), STRIDES[1], value_count);
+        let mut second: Vec<_> = values().collect();
+        second.extend(entries(self.second.items.as_flattened(), STRIDES[2], value_count));
+        let mut third: Vec<_> = values().collect();
+        let nodes_first = value_count + self.lines.items.len();
+        third.extend(entries(self.third.items.as_flattened(), STRIDES[3], nodes_first));
+        let mut targets: Vec<_> = (0..=self.value_max).map(Target::value).collect();
+        targets.extend((0..self.lines.items.len()).map(Target::line));
+        targets.extend(self.last.items.as_flattened());
+        let (lines, deep_nodes) = (&self.lines.items, &self.deep_nodes.items);
+        ForestTables::new(roots, [&first, &second, &third], &targets, lines, deep_nodes)
     }
 }
 
-fn line_of<const N: usize>(block: &Block<'_, u32, u16>) -> Line<N> {
-    let mut ranges = [(0, 0); N];
+fn line_of(block: &RangeBlock<'_>) -> Line {
+    let mut ranges = [(0, 0); Line::LENGTH];
     for (range, of_block) in ranges.iter_mut().zip(block.ranges) {
         // The first may begin before the block; its key is not read, but equal lines must be equal.
         *range = (of_block.first.max(block.first) as u16, of_block.value);

@@ -98,6 +98,27 @@ impl Places {
         Self { list, spare: [0; Self::MAX], count: count.min(Self::MAX) }
     }
 
+    /// Lists the places of the numbers that are not 0. Costs little where there are few.
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    pub(super) fn not_zero(numbers: &[u32; Self::MAX]) -> Self {
+        use std::arch::x86_64::*;
+        let (list, spare) = ([0; Self::MAX], [0; Self::MAX]);
+        let mut places = Self { list, spare, count: 0 };
+        for (chunk, numbers) in numbers.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: eight numbers are 32 bytes.
+            let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
+            let is_zero = _mm256_cmpeq_epi32(numbers, _mm256_setzero_si256());
+            let mut left = !_mm256_movemask_ps(_mm256_castsi256_ps(is_zero)) & 0xFF;
+            while left != 0 {
+                places.list[places.count] = (8 * chunk as u32 + left.trailing_zeros()) as u8;
+                places.count += 1;
+                left &= left - 1;
+            }
+        }
+        places
+    }
+
     /// Keeps the places that an item says are not done, without a branch. Returns true if there are
     /// any.
     ///

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "reads without bounds checks, in chunks that the compiler lays side by side")]
+#![expect(
+    unsafe_code,
+    reason = "reads without bounds checks, in chunks that the compiler lays side by side"
+)]
 //! Batches of lookups in direct tables.
 //!
 //! Reads are in chunks of eight: all first reads, then all second ones. Within a chunk they do not
@@ -61,8 +64,9 @@ pub(super) struct Dir16Tables {
     tbl32: HugeSlice<u16>,
 }
 
-/// What one decision is made for, and one call of a kernel.
+/// What one decision between ways is made for.
 const BURST: usize = 256;
+const CHUNK: usize = 32;
 
 impl Dir16Tables {
     /// Takes the tables.
@@ -113,7 +117,6 @@ impl Dir16Tables {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     fn lookup_burst_avx2(&self, addresses: &[u32], values: &mut [u16]) {
-        const CHUNK: usize = 32;
         let (chunks, rest) = addresses.as_chunks::<CHUNK>();
         let (value_chunks, value_rest) = values.as_chunks_mut::<CHUNK>();
         let mut is_shallow = true;
@@ -222,9 +225,9 @@ impl<C: Code> Tbl24<C> {
             unsafe {
                 match &self.values {
                     Some(table) => self.lookup_batch_avx2(addresses, values, beyond, |code| {
-                        table[usize::from(code.into() & 0xFF)]
+                        table[usize::from(code & 0xFF)]
                     }),
-                    None => self.lookup_batch_avx2(addresses, values, beyond, Into::into),
+                    None => self.lookup_batch_avx2(addresses, values, beyond, |code| code),
                 }
             }
             return;
@@ -246,16 +249,25 @@ impl<C: Code> Tbl24<C> {
         addresses: &[u32],
         values: &mut [u16],
         beyond: impl Fn(u32) -> u16,
-        value_of: impl Fn(C) -> u16,
+        value_of: impl Fn(u16) -> u16,
     ) {
-        let (chunks, rest) = addresses.as_chunks::<8>();
-        let (value_chunks, value_rest) = values.as_chunks_mut::<8>();
+        let (chunks, rest) = addresses.as_chunks::<CHUNK>();
+        let (value_chunks, value_rest) = values.as_chunks_mut::<CHUNK>();
         for (addresses, values) in chunks.iter().zip(value_chunks) {
-            // SAFETY: there is a code for any 24 bits: `new` checked it.
-            let codes = addresses.map(|address| unsafe { at(&self.codes, (address >> 8) as usize) });
-            *values = codes.map(&value_of);
-            if codes.contains(&self.escape) {
-                self.resolve_escapes(&codes, addresses, values, &beyond);
+            let eights = addresses.as_chunks::<8>().0.iter().zip(values.as_chunks_mut::<8>().0);
+            for (addresses, values) in eights {
+                // SAFETY: there is a code for any 24 bits: `new` checked it.
+                let codes =
+                    addresses.map(|address| unsafe { at(&self.codes, (address >> 8) as usize) });
+                *values = codes.map(Into::into);
+            }
+            // Asked apart from the reads, of all at once: `contains` would ask one by one.
+            let has_escape =
+                values.iter().fold(false, |any, &code| any | (code == self.escape.into()));
+            if has_escape {
+                self.resolve_escapes(addresses, values, &beyond);
+            } else {
+                *values = values.map(&value_of);
             }
         }
         for (value, &address) in value_rest.iter_mut().zip(rest) {
@@ -269,15 +281,12 @@ impl<C: Code> Tbl24<C> {
     #[cold]
     fn resolve_escapes(
         &self,
-        codes: &[C; 8],
-        addresses: &[u32; 8],
-        values: &mut [u16; 8],
+        addresses: &[u32; CHUNK],
+        values: &mut [u16; CHUNK],
         beyond: impl Fn(u32) -> u16,
     ) {
-        for index in 0..8 {
-            if codes[index] == self.escape {
-                values[index] = beyond(addresses[index]);
-            }
+        for (value, &address) in values.iter_mut().zip(addresses) {
+            *value = self.lookup(address).unwrap_or_else(|| beyond(address));
         }
     }
 }

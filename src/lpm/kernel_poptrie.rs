@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "reads without bounds checks, with population counts in one instruction")]
+#![expect(
+    unsafe_code,
+    reason = "reads without bounds checks, with population counts in one instruction"
+)]
 //! Batches of lookups in a poptrie, level by level.
 //!
 //! One address at a time, each level waits for the memory of the one above, and where a lookup ends
@@ -137,19 +140,33 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     fn lookup_burst_popcnt<A: Address>(&self, addresses: &[A], values: &mut [u16]) {
         let count = addresses.len().min(values.len()).min(BURST);
-        // The index of a node, and then of a leaf, for each address.
-        let mut indices = [0u32; BURST];
-        for (index, &address) in indices.iter_mut().zip(addresses) {
+        let addresses = &addresses[..count];
+        let mut nodes = [0u32; BURST];
+        for (node, &address) in nodes.iter_mut().zip(addresses) {
             // SAFETY: there are 2^s entries: `new` checked it.
-            *index = unsafe { at(&self.direct, address.top_bits(self.direct_bits)) };
-            prefetch(&self.nodes, *index as usize);
+            *node = unsafe { at(&self.direct, address.top_bits(self.direct_bits)) };
+            prefetch(&self.nodes, *node as usize);
         }
 
+        // Nearly all end at their first node. Whether it has children is asked here, whether this
+        // slot leads to one is not.
         let mut offset = self.direct_bits;
-        for place in 0..count {
+        let mut indices = [0u32; BURST];
+        let mut inners = [0u32; BURST];
+        let of_burst = indices.iter_mut().zip(&mut inners).zip(&nodes);
+        for (((index, inner), &node), &address) in of_burst.zip(addresses) {
+            // SAFETY: a direct entry is the index of a node.
+            let node = unsafe { at(&self.nodes, node as usize) };
+            *index = node.leaf_index((address << offset).top_bits(STRIDE));
+            *inner = node.inner;
+            prefetch(&self.leaves, *index as usize);
+        }
+        let mut places = Places::not_zero(&inners);
+        for &place in places.as_slice() {
+            let place = usize::from(place);
+            indices[place] = nodes[place];
             self.step(addresses, &mut indices, place, offset);
         }
-        let mut places = Places::all(count);
         while places.keep(&indices, |index| index & DEEPER != 0) {
             offset += STRIDE;
             for &place in places.as_slice() {

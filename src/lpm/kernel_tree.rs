@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "reads without bounds checks, and comparisons of eight keys at once")]
+#![expect(
+    unsafe_code,
+    reason = "reads without bounds checks, and comparisons of eight keys at once"
+)]
 //! Batches of lookups in a tree of ranges, level by level.
 //!
 //! Addresses of a burst end at different depths: those that go on are kept in a list.

@@ -64,12 +64,12 @@ fn compile_with<A: Address>(
     let Arrays { direct, nodes, inners, leaves } = &arrays;
     let narrow: Result<Vec<u8>, _> = leaves.iter().map(|&leaf| u8::try_from(leaf)).collect();
     Ok(match narrow {
-        Ok(leaves) => {
-            Box::new(Poptrie { tables: PoptrieTables::new(direct_bits, direct, nodes, inners, &leaves) })
-        }
-        Err(_) => {
-            Box::new(Poptrie { tables: PoptrieTables::new(direct_bits, direct, nodes, inners, leaves) })
-        }
+        Ok(leaves) => Box::new(Poptrie {
+            tables: PoptrieTables::new(direct_bits, direct, nodes, inners, &leaves),
+        }),
+        Err(_) => Box::new(Poptrie {
+            tables: PoptrieTables::new(direct_bits, direct, nodes, inners, leaves),
+        }),
     })
 }
 
@@ -113,12 +113,14 @@ impl Arrays {
         let mut node_of_value = HashMap::new();
         let Self { direct, nodes, leaves, .. } = &mut arrays;
         Block::all(ranges).for_each_slot(0, direct_bits, |_, block| match block.ranges {
-            &[Range { value, .. }] => direct.push(*node_of_value.entry(value).or_insert_with(|| {
-                // At most 2^18 of these and of the blocks: far from the limit.
-                leaves.push(value);
-                nodes.push(Node { leafvec: 1, base0: leaves.len() as u32 - 1, inner: 0 });
-                nodes.len() as u32 - 1
-            })),
+            &[Range { value, .. }] => {
+                direct.push(*node_of_value.entry(value).or_insert_with(|| {
+                    // At most 2^18 of these and of the blocks: far from the limit.
+                    leaves.push(value);
+                    nodes.push(Node { leafvec: 1, base0: leaves.len() as u32 - 1, inner: 0 });
+                    nodes.len() as u32 - 1
+                }))
+            }
             _ => {
                 direct.push(LEVEL_TO_COME + level.len() as u32);
                 level.push(block);

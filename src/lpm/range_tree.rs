@@ -49,10 +49,7 @@ impl RangeTree {
         Self::compile_within(ranges, Pointer::INDEX_MAX)
     }
 
-    fn compile_within(
-        ranges: &[Range<u128, u16>],
-        index_max: usize,
-    ) -> Result<Self, CompileError> {
+    fn compile_within(ranges: &[Range<u128, u16>], index_max: usize) -> Result<Self, CompileError> {
         let mut arrays = Arrays { index_max, ..Arrays::default() };
         let uppers = arrays.split_halves(ranges)?;
         let (front, front_slots) = arrays.emit_front(&uppers)?;

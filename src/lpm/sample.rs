@@ -120,8 +120,7 @@ fn hub_routes(random: &mut Random) -> Vec<Route> {
         (55, "0.0.0.0/1", 14..=26),
         (40, "10.0.0.0/14", 32..=32),
     ];
-    let mut routes: Vec<Route> =
-        system.iter().map(|text| (block(text), random.value())).collect();
+    let mut routes: Vec<Route> = system.iter().map(|text| (block(text), random.value())).collect();
     for (count, text, lengths) in announced {
         for _ in 0..count {
             let length = lengths.start() + random.below(lengths.len() as u64) as u8;
@@ -179,7 +178,8 @@ pub fn internet_routes_v6(route_count: usize, seed: u64) -> Vec<Route> {
         .map(|index| {
             if index % 16 == 0 {
                 // Registries hand out their /12 from the start: the upper bits are few.
-                let top = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00][random.below(6) as usize]
+                let top = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00]
+                    [random.below(6) as usize]
                     + random.below(16) as u16;
                 let address = Ipv6Addr::new(top, random.below(1 << 16) as u16, 0, 0, 0, 0, 0, 0);
                 block = AddressPrefix::new(address.into(), 32).expect("within the family");
@@ -252,7 +252,8 @@ impl Stream {
     ) -> Vec<A> {
         let mut random = Random::new(seed);
         let of_family = |prefix: &AddressPrefix| prefix.is_ipv4() == everything.is_ipv4();
-        let mut prefixes: Vec<_> = routes.iter().map(|(prefix, _)| *prefix).filter(of_family).collect();
+        let mut prefixes: Vec<_> =
+            routes.iter().map(|(prefix, _)| *prefix).filter(of_family).collect();
         if self == Self::Uniform || prefixes.is_empty() {
             prefixes = vec![everything];
         }
@@ -292,7 +293,7 @@ impl Stream {
 /// assert_ne!(checksum(&[7, 1]), checksum(&[1, 7]));
 /// ```
 pub fn checksum(values: &[u16]) -> u64 {
-    (1u64..).zip(values).fold(0, |sum, (place, &value)| {
-        sum.wrapping_add(place.wrapping_mul(u64::from(value)))
-    })
+    (1u64..)
+        .zip(values)
+        .fold(0, |sum, (place, &value)| sum.wrapping_add(place.wrapping_mul(u64::from(value))))
 }

@@ -7,8 +7,8 @@ use super::dir16_8_8::Dir16_8_8;
 use super::dir24_8;
 use super::engine::{Engine, LpmKind};
 use super::error::CompileError;
-use super::naive::NaiveTable;
 use super::kernel::Isa;
+use super::naive::NaiveTable;
 use super::poptrie;
 use super::range_tree::RangeTree;
 use super::ranges::{Range, flatten};
@@ -262,9 +262,8 @@ mod tests {
 
     #[test]
     fn small_tables_cost_little() {
-        let bytes = |kind, count| {
-            LpmTable::compile_as(kind, &routes_of_24(count)).unwrap().memory_bytes()
-        };
+        let bytes =
+            |kind, count| LpmTable::compile_as(kind, &routes_of_24(count)).unwrap().memory_bytes();
         assert!(bytes(LpmKind::Poptrie, 0) < 512);
         assert!(bytes(LpmKind::Poptrie, 300) < 16 << 10);
         assert!(bytes(LpmKind::Dir16_8_8, 300) < 1 << 20);
