@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use flate2::read::MultiGzDecoder;
-use nexthop::lpm::{LpmKind, LpmTable, NaiveTable, RangeTable, Route};
+use nexthop::lpm::{LpmForest, LpmKind, LpmTable, NaiveTable, RangeTable, Route};
 use nexthop::net::AddressPrefix;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -31,7 +31,7 @@ fn random_tables() {
     while lookup_count < LOOKUP_COUNT_MIN {
         let mut random = SplitMix64(round);
         let routes = random_routes(&mut random);
-        let mut kinds = vec![LpmKind::Poptrie];
+        let mut kinds = vec![LpmKind::Poptrie, LpmKind::RangeTree, LpmKind::Dir16_8_8];
         if round % DIR24_8_EVERY == 0 {
             kinds.extend([LpmKind::Dir24_8, LpmKind::Naive]);
         }
@@ -43,6 +43,7 @@ fn random_tables() {
             probes.iter().map(|&address| naive.lookup(address).unwrap_or(0)).collect();
         let place = format!("round {round}");
         lookup_count += compare_ranges(&routes, &probes, &want, &place);
+        lookup_count += compare_forest(&routes, &probes, &want, &place);
         for table in &tables {
             lookup_count += compare(table, &probes, &want, &place);
         }
@@ -80,7 +81,8 @@ fn real_tables() {
 
         let place = names.join(" and ");
         let mut lookup_count = compare_ranges(&routes, &probes, &want, &place);
-        for kind in [LpmKind::Poptrie, LpmKind::Dir24_8] {
+        lookup_count += compare_forest(&routes, &probes, &want, &place);
+        for kind in [LpmKind::Poptrie, LpmKind::Dir24_8, LpmKind::Dir16_8_8, LpmKind::RangeTree] {
             let table = LpmTable::compile_as(kind, &routes).unwrap();
             lookup_count += compare(&table, &probes, &want, &place);
         }
@@ -155,7 +157,7 @@ fn compare(table: &LpmTable, probes: &[IpAddr], want: &[u16], place: &str) -> u6
             }
         }
     }
-    let kind = table.kind();
+    let kind = format!("{} and {}", table.kind(), table.kind_v6());
     compare_batches(&v4.0, &v4.1, |addresses, values| {
         table.lookup_v4_batch(addresses, values);
         assert_eq!(addresses.first().map(|&first| table.lookup_v4(first)), values.first().copied());
@@ -197,6 +199,32 @@ fn compare_ranges(routes: &[Route], probes: &[IpAddr], want: &[u16], place: &str
     for (&address, &want) in probes.iter().zip(want) {
         let want = (want != 0).then_some(u32::from(want));
         assert_eq!(table.lookup(address), want, "{place}, ranges, {address}");
+    }
+    probes.len() as u64
+}
+
+/// Compares the table with others beside it in a forest, each looked up in turn.
+fn compare_forest(routes: &[Route], probes: &[IpAddr], want: &[u16], place: &str) -> u64 {
+    let without_half: Vec<Route> = routes.iter().copied().step_by(2).collect();
+    let forest = LpmForest::compile([&without_half[..], routes, &[], routes]).unwrap();
+    assert!(forest.distinct_table_count() <= 3, "{place}");
+    let half = LpmTable::compile_as(LpmKind::Poptrie, &without_half).unwrap();
+    let (mut tables, mut addresses, mut want_v4) = (Vec::new(), Vec::new(), Vec::new());
+    for (turn, (&address, &want)) in probes.iter().zip(want).enumerate() {
+        let table = (turn % 4) as u32;
+        let want = [half.lookup(address), want, 0, want][turn % 4];
+        assert_eq!(forest.lookup(table, address), want, "{place}, forest, {table} {address}");
+        if let IpAddr::V4(address) = address {
+            tables.push(table);
+            addresses.push(address.to_bits());
+            want_v4.push(want);
+        }
+    }
+    for length in [1, 7, 8, 9, 127, 128, 129, addresses.len()] {
+        let mut values = vec![0xDEAD; length.min(addresses.len())];
+        let length = values.len();
+        forest.lookup_v4_batch(&tables[..length], &addresses[..length], &mut values);
+        assert_eq!(values, want_v4[..length], "{place}, forest in a batch");
     }
     probes.len() as u64
 }
