@@ -49,7 +49,5 @@ fn read_routes(path: &Path) -> Vec<Route> {
     let mut text = String::new();
     MultiGzDecoder::new(file).read_to_string(&mut text).expect("a gzip file of text");
     let mut random = Random::new(120);
-    text.lines()
-        .map(|line| (line.parse().expect(line), 1 + random.below(120) as u16))
-        .collect()
+    text.lines().map(|line| (line.parse().expect(line), 1 + random.below(120) as u16)).collect()
 }
