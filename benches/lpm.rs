@@ -22,7 +22,7 @@ use nexthop::lpm::sample::{self, Random, Stream, checksum};
 use nexthop::lpm::{LpmForest, LpmKind, LpmTable, RangeTable, Route};
 use nexthop::net::AddressPrefix;
 
-mod work;
+mod tables;
 
 const LOOKUP_COUNT: usize = 1 << 18;
 const BURST: usize = 256;
@@ -33,7 +33,7 @@ fn main() {
         .measurement_time(Duration::from_secs(1))
         .sample_size(20)
         .configure_from_args();
-    for table in work::tables() {
+    for table in tables::tables() {
         build(&mut criterion, &table);
         lookup(&mut criterion, &table);
     }
@@ -46,7 +46,7 @@ fn main() {
 const V4_KINDS: [LpmKind; 3] = [LpmKind::Dir16_8_8, LpmKind::Dir24_8, LpmKind::Poptrie];
 const V6_KINDS: [LpmKind; 2] = [LpmKind::RangeTree, LpmKind::Poptrie];
 
-fn build(criterion: &mut Criterion, table: &work::Table) {
+fn build(criterion: &mut Criterion, table: &tables::Table) {
     let mut group = criterion.benchmark_group(format!("build/{}", table.name));
     group.throughput(Throughput::Elements(table.routes.len() as u64));
     group.bench_function("compile", |bencher| {
@@ -55,7 +55,7 @@ fn build(criterion: &mut Criterion, table: &work::Table) {
     group.finish();
 }
 
-fn lookup(criterion: &mut Criterion, table: &work::Table) {
+fn lookup(criterion: &mut Criterion, table: &tables::Table) {
     let wide: Vec<(AddressPrefix, u32)> =
         table.routes.iter().map(|&(prefix, value)| (prefix, value.into())).collect();
     let oracle = RangeTable::compile(&wide);

@@ -23,8 +23,8 @@ use nexthop::lpm::sample::{Stream, checksum};
 use nexthop::lpm::{LpmKind, LpmTable, Route};
 use nexthop::net::AddressPrefix;
 
-#[path = "../../work/mod.rs"]
-mod work;
+#[path = "../../tables/mod.rs"]
+mod tables;
 
 const LOOKUP_COUNT: usize = 1 << 20;
 const BURST: usize = 256;
@@ -33,7 +33,7 @@ const CHUNK: usize = 65_536;
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
     fs::create_dir_all(&options.folder)?;
-    for table in work::tables() {
+    for table in tables::tables() {
         if options.table.as_deref().is_none_or(|only| only == table.name) {
             measure(&table, &options)?;
         }
@@ -77,7 +77,7 @@ struct Side {
     pass: Box<dyn FnMut(usize) -> (Vec<f64>, u64)>,
 }
 
-fn measure(table: &work::Table, options: &Options) -> Result<(), Box<dyn Error>> {
+fn measure(table: &tables::Table, options: &Options) -> Result<(), Box<dyn Error>> {
     let (mut sides, want) =
         if table.is_ipv4 { sides_v4(table, options)? } else { sides_v6(table, options)? };
     println!("\n## {}: {} routes\n", table.name, table.routes.len());
@@ -130,7 +130,7 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 
 type Sides = (Vec<Side>, Vec<u64>);
 
-fn sides_v4(table: &work::Table, options: &Options) -> Result<Sides, Box<dyn Error>> {
+fn sides_v4(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn Error>> {
     let streams: Vec<Vec<u32>> =
         Stream::ALL.map(|stream| stream.addresses_v4(&table.routes, LOOKUP_COUNT, 7)).into();
     let want = streams.iter().map(|stream| {
@@ -185,7 +185,7 @@ fn sides_v4(table: &work::Table, options: &Options) -> Result<Sides, Box<dyn Err
     Ok((sides, want))
 }
 
-fn sides_v6(table: &work::Table, options: &Options) -> Result<Sides, Box<dyn Error>> {
+fn sides_v6(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn Error>> {
     let streams: Vec<Vec<u128>> =
         Stream::ALL.map(|stream| stream.addresses_v6(&table.routes, LOOKUP_COUNT, 7)).into();
     let want = streams.iter().map(|stream| {
@@ -298,7 +298,7 @@ fn bursts<A: 'static>(
 
 /// Writes what programs in C read: the routes, then the streams.
 fn write_files(
-    table: &work::Table,
+    table: &tables::Table,
     options: &Options,
     streams: impl Iterator<Item = Vec<u8>>,
 ) -> Result<Vec<PathBuf>, Box<dyn Error>> {
