@@ -25,6 +25,10 @@ pub struct Firewall {
     pub subnets: Vec<AddressPrefix>,
 }
 
+/// A network that packets start in: a VNet or a virtual hub, by its place in [`Owners`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeId(pub(super) u32);
+
 impl Owners {
     /// Takes the firewalls and the names of prefixes from the settings.
     pub fn from_settings(settings: &Settings) -> Self {
@@ -150,7 +154,7 @@ mod tests {
 
     fn hop(text: &str) -> NextHop {
         let table = rows(text);
-        owners().next_hop_of_set(&table.rows.iter().collect::<Vec<_>>())
+        owners().next_hop_of_set(&table.rows().collect::<Vec<_>>())
     }
 
     #[test]

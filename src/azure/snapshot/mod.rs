@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 use self::files::FoundFile;
 use self::recognise::Recognised;
-use super::EffectiveRoute;
 use super::effective_routes::{ExportFormat, RouteFileError};
+use super::resources::Resources;
 use super::settings::{Settings, SettingsError, TableSource};
+use super::{EffectiveRoute, ServiceTags};
 pub use tags::ServiceTagFileError;
 
 /// The file of a snapshot's settings, at the folder's root.
@@ -31,6 +32,10 @@ pub struct Snapshot {
     pub tables: Vec<ExportedTable>,
     /// What `nexthop.toml` says.
     pub settings: Settings,
+    /// The exported resources.
+    pub resources: Resources,
+    /// The service tags whose prefixes are known.
+    pub service_tags: ServiceTags,
     /// The files that were not used, in order.
     pub ignored: Vec<IgnoredFile>,
     /// What was noticed and is no error.
@@ -320,7 +325,15 @@ impl Loading {
         }
         naming::apply_settings(&mut tables, &self.settings.tables)?;
         let Self { settings, ignored, warnings, .. } = self;
-        Ok(Snapshot { tables, settings, ignored, warnings, is_single_file })
+        Ok(Snapshot {
+            tables,
+            settings,
+            resources: Resources::default(),
+            service_tags: tag_file,
+            ignored,
+            warnings,
+            is_single_file,
+        })
     }
 }
 
