@@ -22,9 +22,10 @@ pub(super) enum Recognised {
 /// How much of a file [`BY_BEGINNING`] sees.
 const BEGINNING_BYTES: u64 = 64 << 10;
 
+type ByBeginning = fn(&[u8]) -> Option<&'static str>;
+
 /// Tells what a file is by its first bytes; the first that knows it decides.
-const BY_BEGINNING: &[fn(&[u8]) -> Option<&'static str>] =
-    &[empty, magic, flow_log, firewall_log, binary];
+const BY_BEGINNING: &[ByBeginning] = &[empty, magic, flow_log, firewall_log, binary];
 
 type ByDocument = fn(&FoundFile, &Document<'_>) -> Option<Result<Recognised, SnapshotError>>;
 
