@@ -17,8 +17,10 @@ pub(super) struct Header {
 
 /// Finds the names of columns in a line: cut by the ruler below it, or one after the other.
 pub(super) fn find_header(line: &str, ruler: Option<Vec<usize>>) -> Option<Header> {
-    if let Some(starts) = ruler {
-        let columns: Vec<_> = slices(line, &starts)?.into_iter().map(Field::named).collect();
+    if let Some(starts) = ruler
+        && let Some(names) = slices(line, &starts)
+    {
+        let columns: Vec<_> = names.into_iter().map(Field::named).collect();
         if table_kind(&columns) != TableKind::Unknown {
             return Some(Header { columns, starts: Some(starts), rest: None });
         }
@@ -104,12 +106,12 @@ pub(super) fn slices<'a>(line: &'a str, starts: &[usize]) -> Option<Vec<&'a str>
         };
         starts.iter().map(|start| offset_of(*start)).collect()
     };
-    // What stands left of the first column would be lost.
     let is_cut = |offset: &usize| {
         let before = line[..*offset].chars().next_back();
         before.is_some_and(|letter| !letter.is_whitespace())
             && line[*offset..].starts_with(|letter: char| !letter.is_whitespace())
     };
+    // What stands left of the first column would be lost.
     if offsets.iter().any(is_cut) || !line[..*offsets.first()?].trim().is_empty() {
         return None;
     }

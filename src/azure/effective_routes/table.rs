@@ -37,7 +37,7 @@ fn read(text: &str) -> Result<Option<ParsedExport>, RouteFileError> {
             None => reader.read_line(&line, number)?,
         }
     }
-    Ok(reader.finish())
+    reader.finish().transpose()
 }
 
 /// Reads rows that came without their header, as `… -o table | grep Active` prints them; none
@@ -60,7 +60,7 @@ pub(super) fn parse_without_header(text: &str) -> Option<Result<ParsedExport, Ro
     }
     rows.is_elided = true;
     rows.warnings.push("a table without its header: other rows may be missing".to_owned());
-    Some(Ok(rows.finish(ExportFormat::AzTable)))
+    Some(rows.finish(ExportFormat::AzTable))
 }
 
 #[derive(Default)]
@@ -201,7 +201,7 @@ impl TableReader {
         Ok(())
     }
 
-    fn finish(self) -> Option<ParsedExport> {
+    fn finish(self) -> Option<Result<ParsedExport, RouteFileError>> {
         self.table?;
         let format =
             if self.has_braces { ExportFormat::PowerShellText } else { ExportFormat::AzTable };

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::error::RouteValueError;
 use super::field::Field;
 use super::line::word_ranges;
-use super::row::{CellError, Cells, Rows, is_ellipsis};
+use super::row::{CellError, Cells, Rows, is_blank, is_ellipsis};
 use crate::azure::{NextHopType, RouteSource, RouteState};
 use crate::net::AddressPrefix;
 
@@ -144,5 +144,5 @@ fn is_prefix(word: &str) -> bool {
 
 fn is_address(word: &str) -> bool {
     let bare = word.trim_matches(['{', '}', ',']);
-    bare.is_empty() || bare.parse::<IpAddr>().is_ok()
+    is_blank(bare) || bare.parse::<IpAddr>().is_ok()
 }
