@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::log_flows::{LogFlows, MergedFlow};
 use super::packet_flows::{self, InputShare, PacketFlow, PacketFlows};
-use super::totals::RunTotals;
+use super::totals::{NamedTotals, RunTotals};
 use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
 use crate::traffic::{
@@ -126,7 +126,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             total.add_counts(&input.tally);
         }
         total.assert_balanced();
-        let (by_class, by_next_hop) = self.totals.summed(self.fib);
+        let NamedTotals { by_class, by_next_hop } = self.totals.summed(self.fib);
         let summary = Summary {
             inputs: self.inputs,
             total,
