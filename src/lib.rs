@@ -57,6 +57,8 @@ pub mod traffic;
 
 pub mod classify;
 
+pub mod coverage;
+
 pub mod report;
 
 #[cfg(feature = "cli")]
