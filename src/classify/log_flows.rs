@@ -37,6 +37,9 @@ pub(super) struct MergedFlow<'a> {
     pub(super) counter_basis: Option<CounterBasis>,
     /// Input and record of its first tuple.
     pub(super) first: (u32, u64),
+    pub(super) tuple_count: u64,
+    /// A Begin or Deny is among its tuples.
+    pub(super) shows_begin: bool,
 }
 
 /// What makes tuples one flow.
@@ -183,6 +186,11 @@ impl LogFlow {
             counters,
             counter_basis,
             first: first.place,
+            tuple_count: self.events.len() as u64,
+            shows_begin: self
+                .events
+                .iter()
+                .any(|event| matches!(event.state, Some(FlowState::Begin | FlowState::Deny))),
         }
     }
 }

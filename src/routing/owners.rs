@@ -48,6 +48,18 @@ impl Owners {
         Self { firewalls, prefix_names }
     }
 
+    /// Returns every prefix that is a firewall: addresses and subnets.
+    pub fn firewall_prefixes(&self) -> Vec<AddressPrefix> {
+        self.firewalls
+            .iter()
+            .flat_map(|firewall| {
+                let addresses =
+                    firewall.addresses.iter().map(|&address| AddressPrefix::host(address));
+                addresses.chain(firewall.subnets.iter().copied())
+            })
+            .collect()
+    }
+
     /// Returns the firewall that owns an address.
     pub fn firewall_at(&self, address: IpAddr) -> Option<&Firewall> {
         self.firewalls.iter().find(|firewall| {
