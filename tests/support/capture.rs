@@ -47,3 +47,27 @@ pub fn udp(
     bytes.extend(std::iter::repeat_n(0x5A, usize::from(payload_length)));
     Packet { time_us, original_length: bytes.len() as u32, bytes }
 }
+
+/// Returns the packets of a sound classic capture of microseconds.
+pub fn packets_of(capture: &[u8]) -> Vec<Packet> {
+    let is_little = capture.starts_with(&0xA1B2_C3D4_u32.to_le_bytes());
+    assert!(is_little || capture.starts_with(&0xA1B2_C3D4_u32.to_be_bytes()));
+    let number = |at: usize| {
+        let bytes = capture[at..at + 4].try_into().expect("four bytes are four bytes");
+        if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
+    };
+    let mut packets = Vec::new();
+    let mut at = 24;
+    while at < capture.len() {
+        let [seconds, microseconds, capture_length, original_length] =
+            [0, 4, 8, 12].map(|offset| number(at + offset));
+        let end = at + 16 + capture_length as usize;
+        packets.push(Packet {
+            time_us: u64::from(seconds) * 1_000_000 + u64::from(microseconds),
+            original_length,
+            bytes: capture[at + 16..end].to_vec(),
+        });
+        at = end;
+    }
+    packets
+}

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::run::Input;
+
 /// Returns a folder of the corpus; without a corpus says loudly that `test` is skipped.
 ///
 /// # Panics
@@ -34,4 +36,15 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// Reads files as inputs, with their names.
+pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
+    paths
+        .iter()
+        .map(|path| Input {
+            name: path.to_string_lossy().into_owned(),
+            bytes: fs::read(path).expect("the corpus can be read"),
+        })
+        .collect()
 }

@@ -6,6 +6,8 @@ pub mod capture;
 pub mod corpus;
 #[cfg(feature = "cli")]
 pub mod program;
+pub mod random;
+pub mod run;
 
 use std::path::{Path, PathBuf};
 
