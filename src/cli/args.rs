@@ -30,6 +30,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the effective route tables of a snapshot.
     Routes(RoutesArgs),
+    /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
+    Lint(LintArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page, or write the pages of all commands to a folder.
@@ -159,6 +161,22 @@ pub struct RoutesArgs {
     pub console: ConsoleArgs,
 }
 
+/// Arguments of `lint`.
+#[derive(Args, Debug)]
+pub struct LintArgs {
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// What to print; in text each finding starts with its code.
+    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+    pub format: LintFormat,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
 /// Arguments of `completions`.
 #[derive(Args, Debug)]
 pub struct CompletionsArgs {
@@ -244,6 +262,15 @@ pub enum RoutesFormat {
     Json,
     /// For spreadsheets.
     Csv,
+}
+
+/// The value of `--format` of `lint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// The value of `--time-unit`.

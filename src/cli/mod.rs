@@ -9,6 +9,7 @@ mod console;
 mod exit_code;
 mod explain;
 mod generated;
+mod lint;
 mod progress;
 mod routes;
 mod snapshot;
@@ -25,7 +26,7 @@ use clap::Parser;
 
 pub use args::{
     ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs, ConsoleArgs, ExplainArgs,
-    ExplainFormat, ManArgs, Per, RoutesArgs, RoutesFormat, TimeUnitName,
+    ExplainFormat, LintArgs, LintFormat, ManArgs, Per, RoutesArgs, RoutesFormat, TimeUnitName,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
@@ -56,6 +57,7 @@ impl Command {
             Self::Classify(args) => classify::run(args, Console::new(args.console)),
             Self::Explain(args) => explain::run(args, &Console::new(args.console)),
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
+            Self::Lint(args) => lint::run(args, &Console::new(args.console)),
             Self::Completions(args) => generated::completions(args),
             Self::Man(args) => generated::man(args),
         }

@@ -12,11 +12,13 @@
 
 mod atomic_file;
 mod cell;
+mod compare;
 mod csv;
 pub mod display;
 mod explain;
 mod json;
 mod jsonl;
+mod lint;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod routes;
@@ -26,8 +28,10 @@ mod table;
 mod text;
 
 pub use atomic_file::{AtomicFile, AtomicFileError};
+pub use compare::{ComparedPair, write_comparison_json, write_comparison_text};
 pub use explain::{ExplainReport, WayBack, write_explain_json, write_explain_text};
 pub use json::write_classify_json;
+pub use lint::{write_lint_json, write_lint_text};
 pub use routes::{
     write_rows_csv, write_rows_json, write_rows_text, write_tables_csv, write_tables_json,
     write_tables_text,
