@@ -11,5 +11,8 @@ pub mod traffic;
 
 pub mod report;
 
+#[cfg(feature = "generate")]
+pub mod generate;
+
 #[cfg(feature = "cli")]
 pub mod cli;
