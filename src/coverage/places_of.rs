@@ -35,7 +35,7 @@ impl Places {
             if !space.is_empty() && !self.virtual_networks.values().any(|known| *known == space) {
                 self.virtual_networks.insert(table.id.clone(), space);
             }
-            let endpoints = table.rows.iter().filter(|row| is_private_endpoint(row));
+            let endpoints = table.rows().filter(|row| is_private_endpoint(row));
             self.private_endpoints
                 .extend(endpoints.filter_map(RouteRow::prefix).map(AddressPrefix::address));
             self.on_premises.extend(gateway_prefixes(table));
@@ -110,8 +110,7 @@ impl Places {
 /// The VNet's space as the system's rows tell it, used or not.
 fn prefixes_of_type(table: &RouteTable, next_hop_type: &NextHopType) -> Vec<AddressPrefix> {
     let mut prefixes: Vec<AddressPrefix> = table
-        .rows
-        .iter()
+        .rows()
         .filter(|row| row.source == RouteSource::Default && row.next_hop_type == *next_hop_type)
         .filter_map(RouteRow::prefix)
         .collect();
@@ -130,8 +129,7 @@ fn is_private_endpoint(row: &RouteRow) -> bool {
 fn gateway_prefixes(table: &RouteTable) -> impl Iterator<Item = AddressPrefix> + '_ {
     const AGGREGATE_LENGTH_MAX: u8 = 8;
     table
-        .rows
-        .iter()
+        .rows()
         .filter(|row| row.source == RouteSource::VirtualNetworkGateway)
         .filter_map(RouteRow::prefix)
         .filter(|prefix| prefix.length() > AGGREGATE_LENGTH_MAX)

@@ -57,8 +57,7 @@ impl RouteTable {
                 candidates: Vec::new(),
             };
         }
-        let holding: Vec<&RouteRow> =
-            self.rows.iter().filter(|row| row.may_hold(destination)).collect();
+        let holding: Vec<&RouteRow> = self.rows().filter(|row| row.may_hold(destination)).collect();
         let usable = || holding.iter().filter(|row| row.rejected.is_none());
         let matched_prefix =
             usable().filter_map(|row| row.prefix()).max_by_key(|prefix| prefix.length());

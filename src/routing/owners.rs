@@ -25,6 +25,20 @@ pub struct Firewall {
     pub subnets: Vec<AddressPrefix>,
 }
 
+/// A network that packets start in: a VNet or a virtual hub, by its place in [`Owners`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeId(u32);
+
+impl ScopeId {
+    pub(super) fn of_network(index: usize) -> Self {
+        Self(u32::try_from(index).expect("VNets are far below 2^32"))
+    }
+
+    pub(super) fn of_hub(network_count: usize, index: usize) -> Self {
+        Self::of_network(network_count + index)
+    }
+}
+
 impl Owners {
     /// Takes the firewalls and the names of prefixes from the settings.
     pub fn from_settings(settings: &Settings) -> Self {
@@ -162,7 +176,7 @@ mod tests {
 
     fn hop(text: &str) -> NextHop {
         let table = rows(text);
-        owners().next_hop_of_set(&table.rows.iter().collect::<Vec<_>>())
+        owners().next_hop_of_set(&table.rows().collect::<Vec<_>>())
     }
 
     #[test]
