@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use super::exit_code;
 use super::values::{ColumnList, Size, SkipLimit, TunnelList};
+use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
 use crate::generate::{PacketSize, SnapshotShape};
 use crate::report::TimeUnit;
@@ -31,6 +32,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the effective route tables of a snapshot.
     Routes(RoutesArgs),
+    /// Judge whether recorded flows passed the firewalls that a policy requires.
+    Verify(Box<VerifyArgs>),
     /// Make a snapshot and traffic of any size, with the expected label of each flow.
     Generate(GenerateArgs),
     /// Print a completion script for a shell.
