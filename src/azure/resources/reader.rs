@@ -372,8 +372,9 @@ impl FileReading<'_> {
     /// Instances of a gateway learn the same routes; each is kept once. What a gateway advertises is
     /// printed in the same columns, but its origin is a word of BGP's own.
     ///
-    /// Source: Microsoft, "Get-AzVirtualNetworkGatewayAdvertisedRoute" and
-    /// "Get-AzVirtualNetworkGatewayLearnedRoute", examples (read 2026-11-20).
+    /// Source: published outputs of `az network vnet-gateway list-advertised-routes` (`Igp`,
+    /// `Incomplete`) and of `list-learned-routes` (`Network`, `EBgp`, `IBgp`); no page lists the
+    /// words.
     fn learned_route(&mut self, node: &Node<'_>, owner: &str) -> Step {
         let Some(prefix) = node.prefix("network")? else { return Ok(()) };
         let gateway = node.own_text("gateway").unwrap_or(owner).to_owned();
