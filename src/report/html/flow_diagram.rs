@@ -54,7 +54,7 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
                     svg width="16" height="12" aria-hidden="true" focusable="false" {
                         rect.ribbon width="16" height="12" {}
                     }
-                    span { "goes as asked, or nothing is asked of it" }
+                    span { "takes the required path, or none is required" }
                 }
                 li {
                     svg width="16" height="12" aria-hidden="true" focusable="false" {
