@@ -179,7 +179,7 @@ fn books(report: &CoverageReport) -> Markup {
                 (grouped(tally.damaged_total())) " damaged"
             }
             @if !reasons.is_empty() {
-                table {
+                table.narrow {
                     thead { tr {
                         th.number scope="col" { "Records" }
                         th scope="col" { "What" }
