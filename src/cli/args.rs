@@ -36,6 +36,8 @@ pub enum Command {
     Verify(Box<VerifyArgs>),
     /// Make a snapshot and traffic of any size, with the expected label of each flow.
     Generate(GenerateArgs),
+    /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
+    Lint(LintArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page, or write the pages of all commands to a folder.
@@ -221,6 +223,22 @@ pub struct GenerateArgs {
     pub console: ConsoleArgs,
 }
 
+/// Arguments of `lint`.
+#[derive(Args, Debug)]
+pub struct LintArgs {
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// What to print; in text each finding starts with its code.
+    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+    pub format: LintFormat,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
 const GENERATE_HELP: &str = "\
 Files:
   snapshot/                exported tables and nexthop.toml
@@ -325,6 +343,15 @@ pub enum PacketSizeName {
     Bytes64,
     /// 64, 594 and 1518 bytes as 7 to 4 to 1.
     Imix,
+}
+
+/// The value of `--format` of `lint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// The value of `--time-unit`.

@@ -10,6 +10,7 @@ mod exit_code;
 mod explain;
 mod generate;
 mod generated;
+mod lint;
 mod progress;
 mod routes;
 mod snapshot;
@@ -29,8 +30,8 @@ use clap::Parser;
 
 pub use args::{
     ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs, ConsoleArgs, ExplainArgs,
-    ExplainFormat, GenerateArgs, ManArgs, PacketSizeName, Per, RoutesArgs, RoutesFormat,
-    TimeUnitName,
+    ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs, PacketSizeName, Per, RoutesArgs,
+    RoutesFormat, TimeUnitName,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
@@ -64,6 +65,7 @@ impl Command {
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
             Self::Verify(args) => verify::run(args, Console::new(args.console)),
             Self::Generate(args) => generate::run(args, Console::new(args.console)),
+            Self::Lint(args) => lint::run(args, &Console::new(args.console)),
             Self::Completions(args) => generated::completions(args),
             Self::Man(args) => generated::man(args),
         }

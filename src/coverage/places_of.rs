@@ -168,6 +168,7 @@ mod tests {
             sources: vec![vec![Source::Prefix("10.13.76.9/32".parse().unwrap())]],
             owners: Owners::default(),
             forced: None,
+            ..SnapshotTables::default()
         };
         let places = Places::of(&tables, &Resources::default());
         let space: Vec<String> =

@@ -13,6 +13,7 @@
 
 mod atomic_file;
 mod cell;
+mod compare;
 mod coverage_json;
 #[cfg(test)]
 mod coverage_sample;
@@ -25,6 +26,7 @@ mod html;
 mod json;
 mod jsonl;
 mod junit;
+mod lint;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod routes;
@@ -35,12 +37,14 @@ mod table;
 mod text;
 
 pub use atomic_file::{AtomicFile, AtomicFileError};
+pub use compare::{ComparedPair, write_comparison_json, write_comparison_text};
 pub use coverage_json::write_coverage_json;
 pub use coverage_text::write_coverage_text;
 pub use explain::{ExplainReport, WayBack, write_explain_json, write_explain_text};
 pub use html::write_coverage_html;
 pub use json::write_classify_json;
 pub use junit::write_coverage_junit;
+pub use lint::{write_lint_json, write_lint_text};
 pub use routes::{
     write_rows_csv, write_rows_json, write_rows_text, write_tables_csv, write_tables_json,
     write_tables_text,
