@@ -6,8 +6,11 @@
 //! to the whole list, and [`winner`] scans it for one address. [`random`] makes topologies whose
 //! rules interact, [`shrink`] makes one that shows a difference small.
 
+pub mod build;
 pub mod candidates;
-pub mod published;
+mod cases;
+pub mod compare;
+mod published;
 pub mod random;
 pub mod selection;
 pub mod shrink;
