@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use nexthop::azure::resources::{
-    Connection, IpConfiguration, LearnedRoute, LocalNetworkGateway, Peering, PeeringState,
-    PrivateEndpoint, PublicIpAddress, ResourceHeader, ResourceId, Subnet, UserRoute,
-    UserRouteTable, VirtualHub, VirtualNetwork, VirtualNetworkGateway,
+    AzureFirewall, Connection, HubConnection, IpConfiguration, LearnedRoute, LocalNetworkGateway,
+    Peering, PeeringState, PrivateEndpoint, PublicIpAddress, ResourceHeader, ResourceId,
+    RoutingIntent, Subnet, UserRoute, UserRouteTable, VirtualHub, VirtualNetwork,
+    VirtualNetworkGateway,
 };
 use nexthop::azure::{NextHopType, RouteDestination, RouteSource};
 use nexthop::net::AddressPrefix;
@@ -151,9 +152,42 @@ pub fn add_learned_route(world: &mut World, gateway: &str, network: &str, next_h
     });
 }
 
+/// A hub with routing intent for Internet and private traffic, and VNets connected to it.
+pub fn add_secured_hub(world: &mut World, space: &str, firewall: &str, networks: &[&str]) {
+    let hub = header("/virtualHubs/hub");
+    let firewall = AzureFirewall {
+        header: header("/azureFirewalls/hub-firewall"),
+        virtual_hub: Some(hub.id.clone()),
+        hub_private_ip: Some(ip(firewall)),
+        ..AzureFirewall::default()
+    };
+    let resources = &mut world.resources;
+    resources.routing_intents.push(RoutingIntent {
+        header: header("/virtualHubs/hub/routingIntent/intent"),
+        hub: hub.id.clone(),
+        internet: Some(firewall.header.id.clone()),
+        private_traffic: Some(firewall.header.id.clone()),
+    });
+    resources.hub_connections.extend(networks.iter().map(|network| HubConnection {
+        header: header(&format!("/virtualHubs/hub/hubVirtualNetworkConnections/{network}")),
+        hub: hub.id.clone(),
+        virtual_network: ResourceId::new(network_id(network)),
+        enable_internet_security: true,
+        ..HubConnection::default()
+    }));
+    resources.virtual_hubs.push(VirtualHub {
+        header: hub,
+        address_prefix: Some(prefix(space)),
+        virtual_wan: Some(ResourceId::new("/virtualWans/wan")),
+        azure_firewall: Some(firewall.header.id.clone()),
+        ..VirtualHub::default()
+    });
+    resources.firewalls.push(firewall);
+}
+
 /// Routes of lines `PREFIX TYPE [HOP]`, for some subnets.
 pub fn add_route_table(world: &mut World, places: &[&str], routes: &str) {
-    let header = header("/routeTables/routes");
+    let header = header(&format!("/routeTables/{}", places.join("-")));
     let places: Vec<ResourceId> = places.iter().map(|place| subnet_id(place)).collect();
     let networks = world.resources.virtual_networks.iter_mut();
     for subnet in networks.flat_map(|network| &mut network.subnets) {

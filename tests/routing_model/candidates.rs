@@ -14,6 +14,7 @@ use nexthop::azure::resources::{
 use nexthop::azure::{NextHopType, RouteDestination, RouteSource, SystemNoneProfile};
 use nexthop::net::AddressPrefix;
 
+use super::hubs::{hub_networks, hub_routes};
 use super::{Place, Row, World};
 
 /// Returns the rows of all kinds.
@@ -108,6 +109,7 @@ fn peered_networks(place: Place<'_>) -> Vec<Row> {
             }
         }
     }
+    rows.extend(hub_networks(place));
     rows
 }
 
@@ -181,6 +183,7 @@ fn gateway_routes(place: Place<'_>) -> Vec<Row> {
         rows.extend(by_express_route);
         rows.extend(by_others);
     }
+    rows.extend(hub_routes(place));
     // A VNet without IPv6 space has no row of IPv6.
     rows.retain(|row| row.prefix.is_ipv4() || has_ipv6(place.virtual_network));
     rows
@@ -309,7 +312,7 @@ fn addresses_of_gateway(world: &World, gateway: &VirtualNetworkGateway) -> Vec<I
         .collect()
 }
 
-fn gateway_row(prefix: AddressPrefix, hops: &[IpAddr]) -> Row {
+pub fn gateway_row(prefix: AddressPrefix, hops: &[IpAddr]) -> Row {
     Row {
         hops: hops.to_vec(),
         ..Row::new(prefix, RouteSource::VirtualNetworkGateway, NextHopType::VirtualNetworkGateway)
@@ -475,6 +478,6 @@ fn has_ipv6(network: &VirtualNetwork) -> bool {
     network.address_space.iter().any(|prefix| !prefix.is_ipv4())
 }
 
-fn default(prefix: AddressPrefix, next_hop_type: NextHopType) -> Row {
+pub fn default(prefix: AddressPrefix, next_hop_type: NextHopType) -> Row {
     Row::new(prefix, RouteSource::Default, next_hop_type)
 }

@@ -340,6 +340,53 @@ fn gateways_of_a_hub_need_both_flags() {
     }
 }
 
+/// An application gateway and its backends in one VNet of a secured hub, inspected both ways by
+/// routes of the subnets; the hub alone cannot attract traffic inside a VNet.
+#[test]
+fn a_secured_hub_replaces_reserved_blocks_and_the_default() {
+    let mut world = one_network(&["10.2.0.0/16"]);
+    for name in ["appgw", "backends"] {
+        let subnet = subnet("vnet", name);
+        network_mut(&mut world, "vnet").subnets.push(subnet);
+    }
+    add_secured_hub(&mut world, "10.100.0.0/23", "10.100.0.132", &["vnet"]);
+    add_route_table(
+        &mut world,
+        &["vnet/appgw"],
+        "0.0.0.0/0 Internet
+         10.2.0.0/24 VirtualAppliance 10.100.0.132",
+    );
+    add_route_table(&mut world, &["vnet/backends"], "10.2.1.0/24 VirtualAppliance 10.100.0.132");
+    let all = "
+        Default Active 10.2.0.0/16 VnetLocal
+        Default Active 10.100.0.0/23 VNetPeering
+        VirtualNetworkGateway Active 10.0.0.0/8 VirtualNetworkGateway 10.100.0.132
+        VirtualNetworkGateway Active 172.16.0.0/12 VirtualNetworkGateway 10.100.0.132
+        VirtualNetworkGateway Active 192.168.0.0/16 VirtualNetworkGateway 10.100.0.132";
+    for (place, rest) in [
+        ("vnet/vm", "VirtualNetworkGateway Active 0.0.0.0/0 VirtualNetworkGateway 10.100.0.132"),
+        (
+            "vnet/backends",
+            "VirtualNetworkGateway Active 0.0.0.0/0 VirtualNetworkGateway 10.100.0.132
+             User Active 10.2.1.0/24 VirtualAppliance 10.100.0.132",
+        ),
+        // The one block that the hub has no route for is still reserved beside a default to the
+        // Internet.
+        (
+            "vnet/appgw",
+            "VirtualNetworkGateway Invalid 0.0.0.0/0 VirtualNetworkGateway 10.100.0.132
+             User Active 0.0.0.0/0 Internet
+             User Active 10.2.0.0/24 VirtualAppliance 10.100.0.132
+             Default Active 100.64.0.0/10 None",
+        ),
+    ] {
+        assert_shown(&world, place, &format!("{all}\n{rest}"));
+    }
+    world.resources.hub_connections[0].enable_internet_security = false;
+    let rest = "Default Active 0.0.0.0/0 Internet\nDefault Active 100.64.0.0/10 None";
+    assert_shown(&world, "vnet/vm", &format!("{all}\n{rest}"));
+}
+
 #[test]
 fn of_service_tags_with_one_prefix_the_most_specific_counts() {
     let mut world = one_network(&["10.1.0.0/16"]);

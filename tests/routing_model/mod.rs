@@ -10,6 +10,7 @@ pub mod build;
 pub mod candidates;
 mod cases;
 pub mod compare;
+pub mod hubs;
 mod published;
 pub mod random;
 pub mod selection;

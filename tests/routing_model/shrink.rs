@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use nexthop::azure::resources::{
-    Connection, IpConfiguration, LocalNetworkGateway, Peering, PrivateEndpoint, Resources, Subnet,
-    UserRouteTable, VirtualNetwork, VirtualNetworkGateway,
+    Connection, HubConnection, IpConfiguration, LocalNetworkGateway, Peering, PrivateEndpoint,
+    Resources, Subnet, UserRouteTable, VirtualNetwork, VirtualNetworkGateway,
 };
 
 use super::World;
@@ -36,7 +36,7 @@ pub fn shrink(world: &World, differs: impl Fn(&World) -> bool) -> World {
 }
 
 /// The lists that [`leave_out`] knows.
-const LIST_COUNT: usize = 18;
+const LIST_COUNT: usize = 22;
 
 /// Removes element `index` of list number `list`, counting through the elements of all resources
 /// that have such a list; returns false where there is none.
@@ -73,6 +73,10 @@ fn leave_out(resources: &mut Resources, list: usize, index: usize) -> bool {
             take(&mut p.remote_address_space, &mut index)
                 || take(&mut p.remote_virtual_network_address_space, &mut index)
         }),
+        18 => take(&mut r.hub_connections, &mut index),
+        19 => take(&mut r.routing_intents, &mut index),
+        20 => r.hub_route_tables.iter_mut().any(|t| take(&mut t.routes, &mut index)),
+        21 => take(&mut r.firewalls, &mut index),
         _ => false,
     }
 }
@@ -108,8 +112,18 @@ pub fn describe(world: &World) -> String {
             format!("nic {} {}", nic.header.name, configurations(&nic.ip_configurations))
         }))
         .chain(resources.virtual_hubs.iter().map(|hub| {
-            let subnet = hub.route_server_subnet.as_ref().map(|id| last(id.as_str()));
-            format!("route server {} in {subnet:?}", hub.header.name)
+            let subnet = hub.route_server_subnet.as_ref().map(|id| id.as_str());
+            let name = &hub.header.name;
+            format!("hub {name} {:?} route server in {subnet:?}", hub.address_prefix)
+        }))
+        .chain(resources.hub_connections.iter().map(hub_connection))
+        .chain(resources.hub_route_tables.iter().map(|table| {
+            let name = &table.header.name;
+            format!("hub route table {name} labels {:?} {:?}", table.labels, table.routes)
+        }))
+        .chain(resources.routing_intents.iter().map(|intent| format!("{intent:?}")))
+        .chain(resources.firewalls.iter().map(|firewall| {
+            format!("firewall {} {:?}", firewall.header.name, firewall.hub_private_ip)
         }))
         .chain(resources.learned_routes.iter().map(|route| format!("{route:?}")))
         .chain(resources.public_ip_addresses.iter().map(|public| {
@@ -208,6 +222,13 @@ fn connection(connection: &Connection) -> String {
         to.map(|id| last(id.as_str())),
         connection.enable_bgp
     )
+}
+
+fn hub_connection(connection: &HubConnection) -> String {
+    let table = connection.associated_route_table.as_ref().map(|id| last(id.as_str()));
+    let network = last(connection.virtual_network.as_str());
+    let default = if connection.enable_internet_security { "with" } else { "without" };
+    format!("hub connection of {network} associated {table:?} {default} default")
 }
 
 fn local_network_gateway(site: &LocalNetworkGateway) -> String {
