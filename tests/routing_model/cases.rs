@@ -259,8 +259,10 @@ fn the_subnet_of_an_active_active_gateway_needs_the_policy() {
 fn service_endpoints_beat_gateways_and_user_routes_of_their_prefix() {
     let mut world = one_network(&["10.1.0.0/16"]);
     world.service_tags.add("Sql", ["40.79.154.0/24"].map(prefix));
-    network_mut(&mut world, "vnet").subnets[0].service_endpoints =
-        vec![ServiceEndpoint { service: "Microsoft.Sql".to_owned(), locations: vec![] }];
+    network_mut(&mut world, "vnet").subnets[0].service_endpoints = vec![ServiceEndpoint {
+        service: "Microsoft.Sql".to_owned(),
+        locations: vec!["*".to_owned()],
+    }];
     add_vpn_gateway(&mut world, "vnet", &["10.1.9.4"], Some("203.0.113.1"), "40.79.154.0/24");
     world.resources.local_network_gateways[0].address_prefixes.push(prefix("40.79.154.64/26"));
     add_route_table(

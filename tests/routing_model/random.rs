@@ -81,26 +81,17 @@ const BLOCKS: [&str; 12] = [
     "192.168.0.0/24",
 ];
 const REGIONS: [&str; 5] = ["westeurope", "westeurope", "eastus", "eastus", ""];
-const TAG_PREFIXES: [&str; 7] = [
-    "20.38.98.0/24",
-    "20.38.99.0/24",
-    "20.38.98.128/25",
-    "20.60.0.0/16",
-    "52.239.0.0/16",
-    "52.239.128.0/17",
-    "40.79.154.0/24",
-];
-const TAGS: [&str; 10] = [
-    "Storage",
-    "Storage.EastUS",
-    "Storage.WestEurope",
-    "Sql",
-    "Sql.EastUS",
-    "Sql.WestEurope",
-    "AzureCloud",
-    "AzureCloud.EastUS",
-    "AzureCloud.WestEurope",
-    "Unresolved",
+/// Service tags and what they may hold: those of one rank share no prefix.
+const TAGS: [(&str, &[&str]); 9] = [
+    ("Storage.EastUS", &["20.38.98.0/24", "20.38.98.128/25", "52.239.0.0/16"]),
+    ("Storage.WestEurope", &["20.38.99.0/24", "20.60.0.0/16", "52.239.128.0/17"]),
+    ("Storage", &["20.38.98.0/24", "20.38.99.0/24", "20.60.0.0/16", "52.239.0.0/16"]),
+    ("Sql.EastUS", &["40.79.154.0/24", "40.79.154.64/26"]),
+    ("Sql.WestEurope", &["40.79.155.0/24", "40.79.152.0/23"]),
+    ("Sql", &["40.79.154.0/24", "40.79.152.0/23", "40.79.152.0/22"]),
+    ("AzureCloud.EastUS", &["20.38.98.0/24", "40.79.154.0/24", "52.239.0.0/16"]),
+    ("AzureCloud.WestEurope", &["20.60.0.0/16", "40.79.155.0/24"]),
+    ("AzureCloud", &["20.60.0.0/16", "20.38.98.0/24", "40.79.152.0/22"]),
 ];
 
 impl Drawing {
@@ -128,15 +119,15 @@ impl Drawing {
             return;
         }
         let mut tags = ServiceTags::default();
-        for name in TAGS.iter().filter(|name| **name != "Unresolved") {
+        for (name, prefixes) in TAGS {
             for _ in 0..1 + self.random.below(4) {
-                let prefix = parse(self.random.pick(&TAG_PREFIXES).expect("a constant"));
+                let prefix = parse(self.random.pick(prefixes).expect("a constant"));
                 tags.add(name, [prefix]);
                 self.prefixes.push(prefix);
             }
         }
         if self.random.one_in(8) {
-            let own = vec![parse("20.60.0.0/16"), parse("10.99.0.0/16")];
+            let own = vec![parse("20.38.98.0/24"), parse("10.99.0.0/16")];
             self.world.settings.service_tags.insert("storage.eastus".to_owned(), own);
         }
         self.world.service_tags = tags;
@@ -212,8 +203,8 @@ impl Drawing {
         while self.random.one_in(3) && subnet.service_endpoints.len() < 2 {
             let service = ["Microsoft.Storage", "Microsoft.Sql"][subnet.service_endpoints.len()];
             let locations: &[&str] =
-                [&["*"][..], &["eastus"], &["westeurope"], &["eastus", "westeurope"], &[]]
-                    [self.random.below(5) as usize];
+                [&["*"][..], &["eastus"], &["westeurope"], &["eastus", "westeurope"]]
+                    [self.random.below(4) as usize];
             subnet.service_endpoints.push(ServiceEndpoint {
                 service: service.to_owned(),
                 locations: locations.iter().map(|&location| location.to_owned()).collect(),
@@ -554,9 +545,9 @@ impl Drawing {
     fn learned_route(&mut self, gateway: &ResourceHeader, hop: IpAddr) {
         let is_own = self.random.one_in(5);
         let route = LearnedRoute {
-            gateway: match self.random.one_in(2) {
-                true => gateway.name.clone(),
-                false => gateway.id.as_str().to_owned(),
+            gateway: match gateway.name.len() % 2 {
+                0 => gateway.name.clone(),
+                _ => gateway.id.as_str().to_owned(),
             },
             prefix: self.stock_prefix(),
             next_hop: (!is_own).then_some(hop),
@@ -742,8 +733,12 @@ impl Drawing {
         };
         for number in 0..self.random.below(9) {
             let destination = if self.random.one_in(10) {
-                let tag = self.random.pick(&TAGS).expect("a constant");
-                RouteDestination::ServiceTag((*tag).to_owned())
+                let tags = TAGS.map(|(name, _)| name);
+                let tag = match self.random.one_in(8) {
+                    true => "Unresolved",
+                    false => self.random.pick(&tags).copied().expect("a constant"),
+                };
+                RouteDestination::ServiceTag(tag.to_owned())
             } else {
                 RouteDestination::Prefix(self.stock_prefix())
             };
@@ -753,7 +748,12 @@ impl Drawing {
             if is_refused {
                 continue;
             }
-            table.routes.push(self.user_route(&format!("r{number}"), destination));
+            let is_default = destination == RouteDestination::Prefix(AddressPrefix::IPV4_ALL);
+            let route = self.user_route(&format!("r{number}"), destination);
+            // What a default into the VNet does to the reserved blocks is not documented.
+            if !is_default || route.next_hop_type != NextHopType::VnetLocal {
+                table.routes.push(route);
+            }
         }
         table
     }
