@@ -15,6 +15,7 @@ pub use effective_route::{
     EffectiveRoute, NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState,
 };
 pub use service_tags::ServiceTags;
+pub(crate) use service_tags::rank as service_tag_rank;
 pub use settings::{
     FirewallSetting, PrefixName, ServiceEndpointPriority, Settings, SettingsError, SiteSetting,
     SystemNoneProfile, TableSetting, TableSource, TableSourceError,

@@ -47,7 +47,7 @@ impl ServiceTags {
 ///
 /// Source: Microsoft, "Virtual network traffic routing", §Service tags for user-defined routes
 /// (read 2026-11-20).
-pub(super) fn rank(name: &str) -> u8 {
+pub(crate) fn rank(name: &str) -> u8 {
     let (service, has_region) = match name.split_once('.') {
         Some((service, _)) => (service, true),
         None => (name, false),

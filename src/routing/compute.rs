@@ -1,6 +1,21 @@
 //! Resources → one effective route table for every subnet.
 
-use super::{Finding, RouteTable};
+use std::sync::Arc;
+
+use ahash::AHashMap;
+
+use super::base::{Base, Draft};
+use super::gateways::{Gateways, Transit};
+use super::merge::{MergeOptions, merge};
+use super::private_endpoints::{self, Endpoints};
+use super::route_table::RouteRows;
+use super::service_endpoints::{ServicePrefixes, Services};
+use super::topology::{SubnetPlace, Topology};
+use super::user_routes::{Tags, UserRows};
+use super::{
+    Finding, Rejection, RouteRow, RouteTable, RouteTableBasis, ScopeId, names, peering,
+    system_routes, virtual_wan,
+};
 use crate::azure::resources::{ResourceId, Resources};
 use crate::azure::{ServiceTags, Settings};
 use crate::net::AddressPrefix;
@@ -82,6 +97,215 @@ pub enum HubTableRole {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn compute(resources: &Resources, service_tags: &ServiceTags, settings: &Settings) -> Computed {
-    let _ = (resources, service_tags, settings);
-    Computed::default()
+    let mut findings = Vec::new();
+    let topology = Topology::new(resources, &mut findings);
+    let mut computation = Computation::new(&topology, service_tags, settings, &mut findings);
+    let tables = topology
+        .places()
+        .zip(names::of_subnets(&topology))
+        .map(|(place, name)| ComputedTable {
+            table: computation.table(place, name),
+            subnet: topology.subnet_id(place).clone(),
+            virtual_network: topology.networks[place.network].network.header.id.clone(),
+            prefixes: topology.subnet(place).address_prefixes.clone(),
+        })
+        .collect();
+    let hub_tables = computation.hub_tables();
+    Computed { tables, hub_tables, findings }
+}
+
+/// What is the same for all subnets of a VNet is made once and kept here.
+struct Computation<'t, 'r> {
+    topology: &'t Topology<'r>,
+    settings: &'t Settings,
+    tags: Tags<'t>,
+    gateway_rows: Vec<Arc<[RouteRow]>>,
+    endpoints: Vec<Arc<Endpoints>>,
+    services: Services,
+    user_rows: UserRows,
+    bases: AHashMap<BaseKey, Arc<Base>>,
+    merged: AHashMap<MergeKey, RouteRows>,
+}
+
+/// What tells the tables of a VNet's subnets apart before user-defined routes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct BaseKey {
+    network: usize,
+    is_propagation_disabled: bool,
+    is_peering_disabled: bool,
+    /// The services by the address of what they share.
+    services: Vec<usize>,
+}
+
+/// What tells the tables of subnets apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct MergeKey {
+    base: usize,
+    user_rows: Option<usize>,
+    options: MergeOptions,
+}
+
+impl<'t, 'r> Computation<'t, 'r> {
+    fn new(
+        topology: &'t Topology<'r>,
+        service_tags: &'t ServiceTags,
+        settings: &'t Settings,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let gateways = Gateways::of(topology);
+        for network in &topology.networks {
+            peering::lint(topology, network, findings);
+            gateways.lint(topology, network, findings);
+        }
+        let own: Vec<Arc<[RouteRow]>> = topology
+            .networks
+            .iter()
+            .map(|network| gateways.own_rows(topology, network).into())
+            .collect();
+        Self {
+            topology,
+            settings,
+            tags: Tags::new(settings, service_tags),
+            gateway_rows: (0..topology.networks.len())
+                .map(|network| gateway_rows(topology, network, &own))
+                .collect(),
+            endpoints: private_endpoints::by_network(topology, findings),
+            services: Services::default(),
+            user_rows: UserRows::default(),
+            bases: AHashMap::new(),
+            merged: AHashMap::new(),
+        }
+    }
+
+    fn table(&mut self, place: SubnetPlace, name: String) -> RouteTable {
+        let network = &self.topology.networks[place.network];
+        let user_table = network.route_tables[place.subnet];
+        let user_rows = user_table.map(|table| self.user_rows.of(table, &self.tags));
+        let base = self.base(place);
+        let options = MergeOptions {
+            service_endpoint_priority: self.settings.service_endpoint_priority,
+            is_active_active_gateway: is_active_active_gateway(self.topology, place),
+        };
+        let key = MergeKey {
+            base: Arc::as_ptr(&base).addr(),
+            user_rows: user_rows.as_ref().map(|rows| rows.as_ptr().addr()),
+            options,
+        };
+        let user_rows = user_rows.as_deref().unwrap_or_default();
+        let rows =
+            self.merged.entry(key).or_insert_with(|| merge(&base, user_rows, options)).clone();
+        let mut table = RouteTable::of_rows(name, RouteTableBasis::Computed, rows);
+        table.scope = Some(ScopeId::of_network(place.network));
+        table
+    }
+
+    fn base(&mut self, place: SubnetPlace) -> Arc<Base> {
+        let network = &self.topology.networks[place.network];
+        let user_table = network.route_tables[place.subnet];
+        let services = self.services.of_subnet(
+            self.topology.subnet(place),
+            &network.network.header.location,
+            &self.tags,
+        );
+        let key = BaseKey {
+            network: place.network,
+            is_propagation_disabled: user_table
+                .is_some_and(|table| table.disable_bgp_route_propagation),
+            is_peering_disabled: user_table.is_some_and(|table| table.disable_peering_route),
+            services: services.iter().map(|service| Arc::as_ptr(service).addr()).collect(),
+        };
+        if let Some(base) = self.bases.get(&key) {
+            return Arc::clone(base);
+        }
+        let base = Arc::new(self.make_base(&key, services));
+        self.bases.insert(key, Arc::clone(&base));
+        base
+    }
+
+    fn make_base(&self, key: &BaseKey, services: Vec<Arc<ServicePrefixes>>) -> Base {
+        let network = &self.topology.networks[key.network];
+        let mut draft = Draft::default();
+        system_routes::add(&mut draft, network, self.settings.system_none_profile);
+        peering::add(&mut draft, self.topology, network, key.is_peering_disabled);
+        let hub = network.hub.map(|(_, hub)| self.topology.hubs[hub].hub);
+        if let Some(prefix) = hub.and_then(|hub| hub.address_prefix) {
+            peering::add_hub(&mut draft, prefix, key.is_peering_disabled);
+        }
+        for row in self.gateway_rows[key.network].iter() {
+            draft.push(match key.is_propagation_disabled {
+                // No row of a gateway, not even of its static prefixes, reaches such a subnet.
+                // Source: Microsoft, "Virtual network traffic routing" (read 2026-11-20).
+                true => RouteRow {
+                    is_absent: true,
+                    rejected: Some(Rejection::PropagationDisabled),
+                    ..row.clone()
+                },
+                false => row.clone(),
+            });
+        }
+        let peers = network.links.iter().filter(|link| link.brings_routes());
+        let seen = std::iter::once(key.network).chain(peers.filter_map(|link| link.remote));
+        let endpoints = seen
+            .map(|network| Arc::clone(&self.endpoints[network]))
+            .filter(|endpoints| !endpoints.is_empty())
+            .collect();
+        draft.finish(services, endpoints)
+    }
+
+    fn hub_tables(&self) -> Vec<HubTable> {
+        let of_hub = |index: usize| {
+            let hub = self.topology.hubs[index].hub;
+            let make = |role: HubTableRole, word: &str, rows: Vec<RouteRow>| {
+                let id = format!("{}/{word}", hub.header.name);
+                let mut table = RouteTable::new(id, RouteTableBasis::Computed, rows);
+                table.scope = Some(ScopeId::of_hub(self.topology.networks.len(), index));
+                HubTable { table, hub: hub.header.id.clone(), role }
+            };
+            let endpoints = &self.endpoints;
+            let gateways = virtual_wan::gateway_rows(self.topology, index, endpoints);
+            let firewall = self.topology.hubs[index].firewall.map(|_| {
+                let rows = virtual_wan::firewall_rows(self.topology, index, endpoints);
+                make(HubTableRole::Firewall, "hub-firewall", rows)
+            });
+            std::iter::once(make(HubTableRole::Gateways, "hub-gateways", gateways)).chain(firewall)
+        };
+        (0..self.topology.hubs.len()).flat_map(of_hub).collect()
+    }
+}
+
+/// The gateway rows of a VNet: its own gateways', those of the VNet whose gateways it uses, and
+/// those of its hub.
+fn gateway_rows(
+    topology: &Topology<'_>,
+    network: usize,
+    own: &[Arc<[RouteRow]>],
+) -> Arc<[RouteRow]> {
+    let links = &topology.networks[network].links;
+    let remote = links.iter().find_map(|link| match link.transit() {
+        Transit::From(remote) => Some(remote),
+        _ => None,
+    });
+    let of_hub = topology.networks[network]
+        .hub
+        .map(|(connection, hub)| virtual_wan::spoke_rows(topology, hub, connection));
+    match (remote, of_hub) {
+        (None, None) => Arc::clone(&own[network]),
+        (Some(remote), None) if own[network].is_empty() => Arc::clone(&own[remote]),
+        (remote, of_hub) => {
+            let borrowed = remote.map(|remote| own[remote].iter().cloned()).into_iter().flatten();
+            own[network].iter().cloned().chain(borrowed).chain(of_hub.unwrap_or_default()).collect()
+        }
+    }
+}
+
+/// Returns true for the GatewaySubnet of an active/active VPN gateway.
+fn is_active_active_gateway(topology: &Topology<'_>, place: SubnetPlace) -> bool {
+    let network = &topology.networks[place.network];
+    let is_vpn = |gateway: &&crate::azure::resources::VirtualNetworkGateway| {
+        gateway.is_active_active && !gateway.is_express_route
+    };
+    network.gateways.iter().copied().filter(|gateway| is_vpn(gateway)).any(|gateway| {
+        let subnets = gateway.ip_configurations.iter().filter_map(|one| one.subnet.as_ref());
+        subnets.filter_map(|id| topology.subnet_place(id)).any(|at| at == place)
+    })
 }

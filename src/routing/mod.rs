@@ -4,15 +4,28 @@
 //! Pure: no I/O, no clock. The rules are numbered as in the documentation of each function, and a
 //! test is named after each.
 
+mod base;
 mod compute;
 mod explain;
 mod finding;
+mod gateways;
+mod merge;
+mod names;
 mod next_hop;
 mod owners;
+mod peering;
+mod private_endpoints;
 mod route_table;
 mod selection;
+mod service_endpoints;
+mod system_routes;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod user_routes;
+mod virtual_wan;
 
 pub use compute::{Computed, ComputedTable, HubTable, HubTableRole, compute};
 pub use explain::{Candidate, Explanation};

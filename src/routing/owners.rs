@@ -27,7 +27,17 @@ pub struct Firewall {
 
 /// A network that packets start in: a VNet or a virtual hub, by its place in [`Owners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeId(pub(super) u32);
+pub struct ScopeId(u32);
+
+impl ScopeId {
+    pub(super) fn of_network(index: usize) -> Self {
+        Self(u32::try_from(index).expect("VNets are far below 2^32"))
+    }
+
+    pub(super) fn of_hub(network_count: usize, index: usize) -> Self {
+        Self::of_network(network_count + index)
+    }
+}
 
 impl Owners {
     /// Takes the firewalls and the names of prefixes from the settings.

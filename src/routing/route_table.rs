@@ -26,8 +26,8 @@ pub struct RouteTable {
 /// subnets beside thousands of private endpoints small.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RouteRows {
-    shared: Arc<[RouteRow]>,
-    /// Indices of shared rows that `own` replaces, ascending.
+    shared: Arc<[Arc<[RouteRow]>]>,
+    /// The numbers of shared rows that `own` replaces, ascending, counted through all chunks.
     replaced: Arc<[u32]>,
     own: Arc<[RouteRow]>,
 }
@@ -57,7 +57,7 @@ pub struct RouteRow {
     /// The hop's addresses.
     pub next_hop_ips: NextHopIps,
     /// The name of the user-defined route.
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// Why packets for this exact prefix never use the row; `None` where they do.
     pub rejected: Option<Rejection>,
 }
@@ -123,28 +123,45 @@ impl RouteTable {
 }
 
 impl RouteRows {
-    /// Takes rows that other tables share, the indices of those that `own` replaces, and rows of
-    /// the table's own.
+    /// Takes chunks of rows that other tables share, the numbers of those that `own` replaces,
+    /// ascending, and rows of the table's own.
     pub(super) fn layered(
-        shared: Arc<[RouteRow]>,
-        mut replaced: Vec<u32>,
+        shared: Arc<[Arc<[RouteRow]>]>,
+        replaced: Vec<u32>,
         own: Vec<RouteRow>,
     ) -> Self {
-        replaced.sort_unstable();
-        replaced.dedup();
+        debug_assert!(replaced.is_sorted());
         Self { shared, replaced: replaced.into(), own: own.into() }
     }
 
     fn iter(&self) -> impl Iterator<Item = &RouteRow> {
         let mut replaced = self.replaced.iter().copied().peekable();
         let kept = (0u32..)
-            .zip(self.shared.iter())
+            .zip(self.shared.iter().flat_map(|chunk| chunk.iter()))
             .filter_map(move |(index, row)| replaced.next_if_eq(&index).is_none().then_some(row));
         kept.chain(self.own.iter())
     }
 }
 
 impl RouteRow {
+    /// Makes a row that is used.
+    pub(super) fn computed(
+        source: RouteSource,
+        prefix: AddressPrefix,
+        next_hop_type: NextHopType,
+    ) -> Self {
+        Self {
+            destination: RouteDestination::Prefix(prefix),
+            source,
+            state: RouteState::Active,
+            is_absent: false,
+            next_hop_type,
+            next_hop_ips: NextHopIps::new(),
+            name: None,
+            rejected: None,
+        }
+    }
+
     /// Returns Azure's word for the row's state, or `Absent` for a row that Azure would not show.
     pub fn shown_state(&self) -> &str {
         if self.is_absent { "Absent" } else { self.state.as_str() }

@@ -1,6 +1,7 @@
 //! Which rows of an exported table the NIC uses: at one prefix a single source wins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ahash::AHashSet;
 
@@ -112,7 +113,7 @@ fn rows_of(route: &EffectiveRoute) -> impl Iterator<Item = RouteRow> + '_ {
         state: route.state.clone(),
         next_hop_type: route.next_hop_type.clone(),
         next_hop_ips: route.next_hop_ips.clone(),
-        name: route.name.clone(),
+        name: route.name.as_deref().map(Arc::from),
         is_absent: false,
         rejected: None,
     })
@@ -207,7 +208,7 @@ fn is_system_network(next_hop_type: &NextHopType) -> bool {
 
 /// A look-up for each shorter length, so that many gateway rows beside hundreds of service-endpoint
 /// prefixes stay linear.
-fn lies_inside(prefix: AddressPrefix, covering: &AHashSet<AddressPrefix>) -> bool {
+pub(super) fn lies_inside(prefix: AddressPrefix, covering: &AHashSet<AddressPrefix>) -> bool {
     (0..=prefix.length()).any(|length| {
         AddressPrefix::new(prefix.address(), length).is_ok_and(|outer| covering.contains(&outer))
     })
