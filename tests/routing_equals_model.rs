@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod routing_model;
+mod support;
 
 use std::collections::BTreeSet;
 
