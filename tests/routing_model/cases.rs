@@ -255,6 +255,27 @@ fn the_subnet_of_an_active_active_gateway_needs_the_policy() {
     }
 }
 
+/// With the peering's row gone nothing else keeps the gateway's route out.
+#[test]
+fn a_private_endpoint_wins_over_a_gateways_route_of_its_address() {
+    let mut world = one_network(&["10.1.0.0/16"]);
+    add_network(&mut world, "home", "", &["10.6.0.0/24"]);
+    peer(&mut world, "vnet", "home", false);
+    add_private_endpoint(&mut world, "home", "10.6.0.4");
+    add_vpn_gateway(&mut world, "vnet", &["10.1.9.4"], Some("203.0.113.1"), "10.6.0.4/32");
+    add_route_table(&mut world, &["vnet/vm"], "10.7.0.0/16 VirtualAppliance 10.1.0.4");
+    world.resources.route_tables[0].disable_peering_route = true;
+    let want = format!(
+        "{RESERVED}
+         Default Active 10.1.0.0/16 VnetLocal
+         Default Active 10.6.0.4/32 InterfaceEndpoint
+         VirtualNetworkGateway Invalid 10.6.0.4/32 VirtualNetworkGateway 203.0.113.1
+         User Active 10.7.0.0/16 VirtualAppliance 10.1.0.4
+         Default Active 0.0.0.0/0 Internet"
+    );
+    assert_shown(&world, "vnet/vm", &want);
+}
+
 #[test]
 fn service_endpoints_beat_gateways_and_user_routes_of_their_prefix() {
     let mut world = one_network(&["10.1.0.0/16"]);
@@ -387,6 +408,25 @@ fn a_secured_hub_replaces_reserved_blocks_and_the_default() {
     world.resources.hub_connections[0].enable_internet_security = false;
     let rest = "Default Active 0.0.0.0/0 Internet\nDefault Active 100.64.0.0/10 None";
     assert_shown(&world, "vnet/vm", &format!("{all}\n{rest}"));
+}
+
+#[test]
+fn learned_routes_tell_their_gateway_by_name_or_identifier() {
+    let mut world = one_network(&["10.1.0.0/16"]);
+    add_vpn_gateway(&mut world, "vnet", &["10.1.9.4"], Some("203.0.113.1"), "10.9.0.0/16");
+    let id = world.resources.gateways[0].header.id.to_string();
+    add_learned_route(&mut world, "VNET-gateway", "10.10.0.0/16", "10.9.0.4");
+    add_learned_route(&mut world, &id, "10.11.0.0/16", "10.9.0.4");
+    add_learned_route(&mut world, "another-gateway", "10.12.0.0/16", "10.9.0.4");
+    let want = format!(
+        "{RESERVED}
+         Default Active 10.1.0.0/16 VnetLocal
+         VirtualNetworkGateway Active 10.9.0.0/16 VirtualNetworkGateway 203.0.113.1
+         VirtualNetworkGateway Active 10.10.0.0/16 VirtualNetworkGateway 203.0.113.1
+         VirtualNetworkGateway Active 10.11.0.0/16 VirtualNetworkGateway 203.0.113.1
+         Default Active 0.0.0.0/0 Internet"
+    );
+    assert_shown(&world, "vnet/vm", &want);
 }
 
 #[test]
