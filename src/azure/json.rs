@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::word::shortened;
+
 /// A JSON value that borrows its texts from the input where it can.
 #[derive(Debug)]
 pub(super) enum JsonValue<'a> {
@@ -110,8 +112,8 @@ impl fmt::Display for JsonPath<'_> {
         match self {
             Self::Root => f.write_str("$"),
             Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
-            Self::Key(parent, key) if is_plain(key) => write!(f, "{parent}.{key}"),
-            Self::Key(parent, key) => write!(f, "{parent}[{key:?}]"),
+            Self::Key(parent, key) if is_plain(key) => write!(f, "{parent}.{}", shortened(key)),
+            Self::Key(parent, key) => write!(f, "{parent}[{:?}]", shortened(key)),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `nexthop explain`.
 
-use std::io::Write;
 use std::net::IpAddr;
 
 use super::args::{ExplainArgs, ExplainFormat};
@@ -20,7 +19,7 @@ pub fn run(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
     loaded.notes.iter().for_each(|note| console.note(note));
     let table = loaded.tables.find(&loaded.fib, args.from.as_deref())?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     for &destination in &args.destinations {
         let report = report(&loaded, args.from.as_deref(), table, destination);
         match args.format {
@@ -30,7 +29,7 @@ pub fn run(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    out.flush()?;
+    console.print(&out)?;
     Ok(ExitCode::Success)
 }
 

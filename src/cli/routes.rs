@@ -1,7 +1,5 @@
 //! `nexthop routes`.
 
-use std::io::Write;
-
 use super::args::{RoutesArgs, RoutesFormat};
 use super::{Console, ExitCode, snapshot};
 use crate::report::{
@@ -24,7 +22,7 @@ pub fn run(args: &RoutesArgs, console: &Console) -> anyhow::Result<ExitCode> {
          exported tables only"
     );
     let (tables, sources) = (&loaded.tables.tables, &loaded.tables.sources);
-    let out = &mut std::io::stdout().lock();
+    let out = &mut Vec::new();
     match &args.table {
         None => match args.format {
             RoutesFormat::Table => write_tables_text(out, tables, sources, console.is_coloured)?,
@@ -41,6 +39,6 @@ pub fn run(args: &RoutesArgs, console: &Console) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    out.flush()?;
+    console.print(out)?;
     Ok(ExitCode::Success)
 }

@@ -7,11 +7,12 @@
 //! Knows no file format and no rule of selection.
 
 mod path;
+mod snapshot_sources;
 mod snapshot_tables;
 mod sources;
 mod table;
 
 pub use path::{Path, PathHop, PathOutcome};
-pub use snapshot_tables::{FindError, SnapshotTables};
-pub use sources::{Source, Sources};
-pub use table::{CompileError, Fib, Match, NextHopId, RouteTableInfo, TableId};
+pub use snapshot_tables::{ComparedTables, FindError, SnapshotTables};
+pub use sources::{Place, Source, SourceMarks, Sources};
+pub use table::{BeyondGateway, CompileError, Fib, Match, NextHopId, RouteTableInfo, TableId};

@@ -73,7 +73,8 @@ pub fn write_tables_text(
     text.write(out, is_coloured)
 }
 
-/// Writes the rows of one table in az's columns, and the reason.
+/// Writes the rows of one table in az's columns, and the reason. What reads az's tables, this
+/// program too, reads this one.
 ///
 /// # Errors
 ///
@@ -83,7 +84,7 @@ pub fn write_rows_text(
     table: &RouteTable,
     is_coloured: bool,
 ) -> io::Result<()> {
-    let mut text = Table::new(ROW_COLUMNS.map(|name| (name, Align::Left)));
+    let mut text = Table::new(ROW_COLUMNS.map(|name| (name, Align::Left))).with_ruler();
     for row in table.shown_rows() {
         text.line(row_cells(row).map(|cell| neutral(&cell).into_owned()));
     }

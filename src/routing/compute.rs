@@ -10,11 +10,11 @@ use super::merge::{MergeOptions, merge};
 use super::private_endpoints::{self, Endpoints};
 use super::route_table::RouteRows;
 use super::service_endpoints::{ServicePrefixes, Services};
-use super::topology::{SubnetPlace, Topology};
+use super::topology::{Hub, SubnetPlace, Topology};
 use super::user_routes::{Tags, UserRows};
 use super::{
-    Finding, Rejection, RouteRow, RouteTable, RouteTableBasis, ScopeId, names, peering,
-    system_routes, virtual_wan,
+    Finding, Owners, Rejection, RouteRow, RouteTable, RouteTableBasis, ScopeId, app_service, lint,
+    names, ownership, peering, system_routes, virtual_wan,
 };
 use crate::azure::resources::{ResourceId, Resources};
 use crate::azure::{ServiceTags, Settings};
@@ -27,6 +27,10 @@ pub struct Computed {
     pub tables: Vec<ComputedTable>,
     /// The tables of virtual hubs.
     pub hub_tables: Vec<HubTable>,
+    /// Who owns the addresses of next hops.
+    pub owners: Owners,
+    /// What comes in by gateways: prefixes, and where their packets are routed.
+    pub on_premises: Vec<OnPremises>,
     /// What was noticed; references that lead nowhere are findings, never failures.
     pub findings: Vec<Finding>,
 }
@@ -42,6 +46,29 @@ pub struct ComputedTable {
     pub virtual_network: ResourceId,
     /// The subnet's prefixes.
     pub prefixes: Vec<AddressPrefix>,
+    /// Where packets go on that a route hands to a gateway.
+    pub beyond_gateway: Option<BeyondGateway>,
+}
+
+/// Where packets go on that a route hands to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeyondGateway {
+    /// In the table of a GatewaySubnet, by its place among the subnets' tables; but only if a
+    /// user-defined route sent them: by the gateway's own routes they leave.
+    Subnet(usize),
+    /// In the table of a virtual hub's gateways and router, by the hub's place in the snapshot.
+    Hub(usize),
+}
+
+/// Packets from outside Azure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnPremises {
+    /// Where they come from.
+    pub prefix: AddressPrefix,
+    /// The table that routes them.
+    pub table: BeyondGateway,
+    /// ExpressRoute FastPath skips that table.
+    pub is_fastpath: bool,
 }
 
 /// A computed table of a virtual hub.
@@ -51,8 +78,19 @@ pub struct HubTable {
     pub table: RouteTable,
     /// The hub.
     pub hub: ResourceId,
+    /// The hub's place in the snapshot.
+    pub hub_index: usize,
     /// Whose packets use it.
     pub role: HubTableRole,
+    /// The prefixes that packets of this role come from: the hub's own.
+    pub prefixes: Vec<AddressPrefix>,
+}
+
+impl HubTable {
+    /// Returns true for the table of a hub's gateways, by the hub's place in the snapshot.
+    pub fn is_gateways_of(&self, hub_index: usize) -> bool {
+        self.hub_index == hub_index && self.role == HubTableRole::Gateways
+    }
 }
 
 /// Whose packets use a table of a hub.
@@ -100,7 +138,7 @@ pub fn compute(resources: &Resources, service_tags: &ServiceTags, settings: &Set
     let mut findings = Vec::new();
     let topology = Topology::new(resources, &mut findings);
     let mut computation = Computation::new(&topology, service_tags, settings, &mut findings);
-    let tables = topology
+    let mut tables: Vec<ComputedTable> = topology
         .places()
         .zip(names::of_subnets(&topology))
         .map(|(place, name)| ComputedTable {
@@ -108,10 +146,18 @@ pub fn compute(resources: &Resources, service_tags: &ServiceTags, settings: &Set
             subnet: topology.subnet_id(place).clone(),
             virtual_network: topology.networks[place.network].network.header.id.clone(),
             prefixes: topology.subnet(place).address_prefixes.clone(),
+            beyond_gateway: beyond_gateway(&topology, place.network),
         })
         .collect();
+    for place in app_service::private_only_subnets(&topology, settings, &mut findings) {
+        tables[topology.table_index(place)].table.is_private_only = true;
+    }
     let hub_tables = computation.hub_tables();
-    Computed { tables, hub_tables, findings }
+    let owners = ownership::owners(&topology, settings);
+    let on_premises = on_premises(&topology, &computation.gateways);
+    let mut computed = Computed { tables, hub_tables, owners, on_premises, findings };
+    lint::add(&topology, settings, &mut computed);
+    computed
 }
 
 /// What is the same for all subnets of a VNet is made once and kept here.
@@ -119,6 +165,7 @@ struct Computation<'t, 'r> {
     topology: &'t Topology<'r>,
     settings: &'t Settings,
     tags: Tags<'t>,
+    gateways: Gateways<'r>,
     gateway_rows: Vec<Arc<[RouteRow]>>,
     endpoints: Vec<Arc<Endpoints>>,
     services: Services,
@@ -163,6 +210,7 @@ impl<'t, 'r> Computation<'t, 'r> {
             .map(|network| gateways.own_rows(topology, network).into())
             .collect();
         Self {
+            gateways,
             topology,
             settings,
             tags: Tags::new(settings, service_tags),
@@ -259,7 +307,8 @@ impl<'t, 'r> Computation<'t, 'r> {
                 let id = format!("{}/{word}", hub.header.name);
                 let mut table = RouteTable::new(id, RouteTableBasis::Computed, rows);
                 table.scope = Some(ScopeId::of_hub(self.topology.networks.len(), index));
-                HubTable { table, hub: hub.header.id.clone(), role }
+                let prefixes = hub_sources(&self.topology.hubs[index], role);
+                HubTable { table, hub: hub.header.id.clone(), hub_index: index, role, prefixes }
             };
             let endpoints = &self.endpoints;
             let gateways = virtual_wan::gateway_rows(self.topology, index, endpoints);
@@ -270,6 +319,20 @@ impl<'t, 'r> Computation<'t, 'r> {
             std::iter::once(make(HubTableRole::Gateways, "hub-gateways", gateways)).chain(firewall)
         };
         (0..self.topology.hubs.len()).flat_map(of_hub).collect()
+    }
+}
+
+/// Who sends from inside a hub: its router by its own addresses, its firewall by all others.
+fn hub_sources(hub: &Hub<'_>, role: HubTableRole) -> Vec<AddressPrefix> {
+    let routers = || hub.hub.virtual_router_ips.iter().map(|ip| AddressPrefix::host(*ip));
+    match (role, hub.firewall) {
+        (HubTableRole::Firewall, Some(firewall)) => {
+            let own = firewall.hub_private_ip.map(AddressPrefix::host);
+            hub.hub.address_prefix.into_iter().chain(own).collect()
+        }
+        (HubTableRole::Firewall, None) => Vec::new(),
+        (HubTableRole::Gateways, Some(_)) => routers().collect(),
+        (HubTableRole::Gateways, None) => routers().chain(hub.hub.address_prefix).collect(),
     }
 }
 
@@ -296,6 +359,52 @@ fn gateway_rows(
             own[network].iter().cloned().chain(borrowed).chain(of_hub.unwrap_or_default()).collect()
         }
     }
+}
+
+/// Where packets of a VNet go on that a route hands to a gateway: to its own GatewaySubnet, to that
+/// of the VNet whose gateways it uses, or to its hub.
+fn beyond_gateway(topology: &Topology<'_>, network: usize) -> Option<BeyondGateway> {
+    let entry = &topology.networks[network];
+    if let Some((_, hub)) = entry.hub {
+        return Some(BeyondGateway::Hub(hub));
+    }
+    let remote = || {
+        entry.links.iter().find_map(|link| match link.transit() {
+            Transit::From(remote) => Some(remote),
+            _ => None,
+        })
+    };
+    let has_gateway = !entry.gateways.is_empty();
+    let network = if has_gateway { Some(network) } else { remote() }?;
+    gateway_subnet(topology, network).map(BeyondGateway::Subnet)
+}
+
+fn gateway_subnet(topology: &Topology<'_>, network: usize) -> Option<usize> {
+    let subnet = topology.networks[network].subnet_named("GatewaySubnet")?;
+    Some(topology.table_index(SubnetPlace { network, subnet }))
+}
+
+/// What comes in by the gateways of VNets and hubs. A default route says nothing about where packets
+/// come from.
+fn on_premises(topology: &Topology<'_>, gateways: &Gateways<'_>) -> Vec<OnPremises> {
+    const DEFAULT_LENGTH_MAX: u8 = 1;
+    let mut all = Vec::new();
+    for (index, network) in topology.networks.iter().enumerate() {
+        let Some(table) = gateway_subnet(topology, index).map(BeyondGateway::Subnet) else {
+            continue;
+        };
+        for (prefix, is_fastpath) in gateways.on_premises(topology, network) {
+            all.push(OnPremises { prefix, table, is_fastpath });
+        }
+    }
+    for (index, hub) in topology.hubs.iter().enumerate() {
+        for prefix in virtual_wan::branch_prefixes(topology, &hub.hub.header.id) {
+            let table = BeyondGateway::Hub(index);
+            all.push(OnPremises { prefix, table, is_fastpath: false });
+        }
+    }
+    all.retain(|entry| entry.prefix.length() > DEFAULT_LENGTH_MAX);
+    all
 }
 
 /// Returns true for the GatewaySubnet of an active/active VPN gateway.

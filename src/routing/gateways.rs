@@ -104,17 +104,24 @@ impl<'r> Gateways<'r> {
         routes.into_rows()
     }
 
-    /// Returns the on-premises prefixes that a VNet's gateways reach.
+    /// Returns the on-premises prefixes that a VNet's gateways reach, and whether ExpressRoute
+    /// FastPath brings their packets past the GatewaySubnet's routes.
+    ///
+    /// Source: Microsoft, "About ExpressRoute FastPath" (read 2026-11-20).
     pub(super) fn on_premises(
         &self,
         topology: &Topology<'_>,
         network: &Network<'_>,
-    ) -> BTreeSet<AddressPrefix> {
-        let mut prefixes = BTreeSet::new();
+    ) -> BTreeMap<AddressPrefix, bool> {
+        let mut prefixes = BTreeMap::new();
         for gateway in &network.gateways {
-            prefixes.extend(self.static_prefixes(topology, gateway));
-            let learned = self.learned_by(&gateway.header.name, &gateway.header.id);
-            prefixes.extend(learned.map(|route| route.prefix));
+            let id = &gateway.header.id;
+            let mut connections = self.connections.get(id).into_iter().flatten();
+            let is_fastpath = connections.any(|connection| connection.is_fastpath);
+            let learned = self.learned_by(&gateway.header.name, id).map(|route| route.prefix);
+            for prefix in self.static_prefixes(topology, gateway).into_iter().chain(learned) {
+                *prefixes.entry(prefix).or_default() |= is_fastpath;
+            }
         }
         prefixes
     }

@@ -4,16 +4,20 @@
 //! Pure: no I/O, no clock. The rules are numbered as in the documentation of each function, and a
 //! test is named after each.
 
+mod app_service;
 mod base;
 mod compute;
 mod explain;
 mod finding;
 mod gateways;
+mod lint;
 mod merge;
 mod names;
 mod next_hop;
 mod owners;
+mod ownership;
 mod peering;
+mod platform;
 mod private_endpoints;
 mod route_table;
 mod selection;
@@ -27,10 +31,14 @@ mod topology;
 mod user_routes;
 mod virtual_wan;
 
-pub use compute::{Computed, ComputedTable, HubTable, HubTableRole, compute};
+pub use app_service::is_rfc1918;
+pub use compute::{
+    BeyondGateway, Computed, ComputedTable, HubTable, HubTableRole, OnPremises, compute,
+};
 pub use explain::{Candidate, Explanation};
 pub use finding::{Finding, Severity};
 pub use next_hop::{NextHop, NextHopClass};
 pub use owners::{Firewall, Owners, ScopeId};
+pub use platform::Broadcasts;
 pub use route_table::{Rejection, RouteRow, RouteTable, RouteTableBasis};
 pub use selection::WinningRoute;

@@ -65,7 +65,7 @@ pub struct RouteRow {
 /// Why a row lost at its own prefix: the stable reason codes.
 ///
 /// A row that holds a destination and was not rejected can still lose to a longer prefix, which
-/// depends on the destination and is said by [`explain`](super::explain).
+/// depends on the destination and is said by [`RouteTable::explain`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Rejection {

@@ -66,17 +66,26 @@ impl RouteTable {
         }
         by_prefix
             .into_iter()
-            .map(|(prefix, rows)| {
-                let next_hop = owners.next_hop_of_set(&rows);
-                WinningRoute {
-                    prefix,
-                    source: rows[0].source.clone(),
-                    may_lose_to_service_tag: prefix.length() <= DEFAULT_ROUTE_LENGTH_MAX
-                        && tagged.iter().any(|other| *other != next_hop),
-                    next_hop,
-                }
-            })
+            .map(|(prefix, rows)| self.winner(owners, prefix, &rows, &tagged))
             .collect()
+    }
+
+    /// Returns what the winning rows of a prefix make.
+    pub(super) fn winner(
+        &self,
+        owners: &Owners,
+        prefix: AddressPrefix,
+        rows: &[&RouteRow],
+        tagged: &[NextHop],
+    ) -> WinningRoute {
+        let next_hop = owners.next_hop_of_set(self.scope, rows);
+        WinningRoute {
+            prefix,
+            source: rows[0].source.clone(),
+            may_lose_to_service_tag: prefix.length() <= DEFAULT_ROUTE_LENGTH_MAX
+                && tagged.iter().any(|other| *other != next_hop),
+            next_hop,
+        }
     }
 
     /// Returns true when the table has a row of a service tag whose prefixes are not known.
@@ -96,8 +105,10 @@ impl RouteTable {
         self.rows().filter(|row| row.rejected == Some(Rejection::SystemPreferredOverBgp))
     }
 
-    fn service_tag_next_hops(&self, owners: &Owners) -> Vec<NextHop> {
-        self.unresolved_service_tag_rows().map(|row| owners.next_hop_of_set(&[row])).collect()
+    pub(super) fn service_tag_next_hops(&self, owners: &Owners) -> Vec<NextHop> {
+        self.unresolved_service_tag_rows()
+            .map(|row| owners.next_hop_of_set(self.scope, &[row]))
+            .collect()
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Network<'r> {
     pub(super) network: &'r VirtualNetwork,
     /// The identifiers of its subnets; made up from the VNet's where an export has none.
     pub(super) subnet_ids: Vec<ResourceId>,
+    /// The place of its first subnet among those of all VNets.
+    first_table: usize,
     /// The route tables of its subnets.
     pub(super) route_tables: Vec<Option<&'r UserRouteTable>>,
     pub(super) links: Vec<Link<'r>>,
@@ -65,8 +67,13 @@ pub(super) struct SubnetPlace {
 
 impl<'r> Topology<'r> {
     pub(super) fn new(resources: &'r Resources, findings: &mut Vec<Finding>) -> Self {
-        let networks: Vec<Network<'r>> =
+        let mut networks: Vec<Network<'r>> =
             resources.virtual_networks.iter().map(Network::new).collect();
+        let mut first_table = 0;
+        for network in &mut networks {
+            network.first_table = first_table;
+            first_table += network.subnet_ids.len();
+        }
         let network_indices: AHashMap<&ResourceId, usize> = resources
             .virtual_networks
             .iter()
@@ -113,6 +120,11 @@ impl<'r> Topology<'r> {
 
     pub(super) fn subnet_id(&self, place: SubnetPlace) -> &ResourceId {
         &self.networks[place.network].subnet_ids[place.subnet]
+    }
+
+    /// Returns the place of a subnet among all, in the order of the VNets.
+    pub(super) fn table_index(&self, place: SubnetPlace) -> usize {
+        self.networks[place.network].first_table + place.subnet
     }
 
     /// Returns every subnet, in the order of the VNets.
@@ -256,6 +268,7 @@ impl<'r> Network<'r> {
         Self {
             network,
             subnet_ids,
+            first_table: 0,
             route_tables: vec![None; network.subnets.len()],
             links: Vec::new(),
             gateways: Vec::new(),

@@ -171,7 +171,7 @@ pub(super) fn firewall_rows(
         }
         rows.extend(endpoints[network].rows.iter().cloned());
     }
-    for prefix in branch_prefixes(topology, hub.hub.header.id.clone()) {
+    for prefix in branch_prefixes(topology, &hub.hub.header.id) {
         rows.extend(gateways::rows(prefix, None));
     }
     for (other_index, other) in topology.hubs.iter().enumerate() {
@@ -184,7 +184,7 @@ pub(super) fn firewall_rows(
             other.connections.iter().filter_map(|(_, network)| *network).flat_map(|network| {
                 topology.networks[network].network.address_space.iter().copied()
             });
-        let branches = branch_prefixes(topology, other.hub.header.id.clone());
+        let branches = branch_prefixes(topology, &other.hub.header.id);
         for prefix in spaces.chain(branches).chain(other.hub.address_prefix) {
             rows.extend(gateways::rows(prefix, hop));
         }
@@ -193,12 +193,15 @@ pub(super) fn firewall_rows(
 }
 
 /// Returns the branches' prefixes of a hub; a branch that names no hub belongs to every one.
-pub(super) fn branch_prefixes(topology: &Topology<'_>, hub: ResourceId) -> BTreeSet<AddressPrefix> {
+pub(super) fn branch_prefixes(
+    topology: &Topology<'_>,
+    hub: &ResourceId,
+) -> BTreeSet<AddressPrefix> {
     topology
         .resources
         .hub_branches
         .iter()
-        .filter(|branch| branch.hub.as_ref().is_none_or(|id| *id == hub))
+        .filter(|branch| branch.hub.as_ref().is_none_or(|id| id == hub))
         .flat_map(|branch| branch.address_prefixes.iter().copied())
         .collect()
 }
@@ -260,7 +263,7 @@ fn propagated(
             continue;
         }
         if is_default {
-            prefixes.extend(branch_prefixes(topology, other.hub.header.id.clone()));
+            prefixes.extend(branch_prefixes(topology, &other.hub.header.id));
             prefixes.extend(other.hub.address_prefix.filter(|_| !is_own));
         }
         for (connection, network) in &other.connections {

@@ -14,7 +14,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use self::files::FoundFile;
+use self::files::{FoundFile, OpenFile};
 use self::recognise::Recognised;
 use super::effective_routes::{ExportFormat, RouteFileError};
 use super::resources::Resources;
@@ -242,7 +242,7 @@ fn load_file(path: &Path) -> Result<Snapshot, SnapshotError> {
 }
 
 fn read_settings(path: &Path) -> Result<Settings, SnapshotError> {
-    let bytes = files::read_whole(path)?;
+    let bytes = OpenFile::open(path, 0)?.whole()?;
     let text = super::encoding::decoded(&bytes).map_err(|error| SnapshotError::Io {
         path: path.to_owned(),
         source: std::io::Error::new(

@@ -6,7 +6,7 @@
 use memchr::memmem;
 
 use super::SnapshotError;
-use super::files::{self, FoundFile};
+use super::files::{FoundFile, OpenFile};
 use super::tags::TagFile;
 use crate::azure::effective_routes::{self, Document, ParsedExport, RouteFileError};
 use crate::azure::encoding::decoded;
@@ -22,9 +22,10 @@ pub(super) enum Recognised {
 /// How much of a file [`BY_BEGINNING`] sees.
 const BEGINNING_BYTES: u64 = 64 << 10;
 
+type ByBeginning = fn(&[u8]) -> Option<&'static str>;
+
 /// Tells what a file is by its first bytes; the first that knows it decides.
-const BY_BEGINNING: &[fn(&[u8]) -> Option<&'static str>] =
-    &[empty, magic, flow_log, firewall_log, binary];
+const BY_BEGINNING: &[ByBeginning] = &[empty, magic, flow_log, firewall_log, binary];
 
 type ByDocument = fn(&FoundFile, &Document<'_>) -> Option<Result<Recognised, SnapshotError>>;
 
@@ -34,13 +35,13 @@ const BY_DOCUMENT: &[ByDocument] = &[service_tags, effective_routes];
 /// Reads a file as far as it takes to know what it is.
 pub(super) fn recognise(file: &FoundFile) -> Result<Recognised, SnapshotError> {
     if !file.is_regular {
-        return Ok(Recognised::Ignored("not a regular file".to_owned()));
+        return Ok(Recognised::Ignored("a broken link, or neither a file nor a folder".to_owned()));
     }
-    let beginning = files::read_beginning(&file.path, BEGINNING_BYTES)?;
-    if let Some(reason) = BY_BEGINNING.iter().find_map(|recognise| recognise(&beginning)) {
+    let open = OpenFile::open(&file.path, BEGINNING_BYTES)?;
+    if let Some(reason) = BY_BEGINNING.iter().find_map(|recognise| recognise(open.beginning())) {
         return Ok(Recognised::Ignored(reason.to_owned()));
     }
-    let bytes = files::read_whole(&file.path)?;
+    let bytes = open.whole()?;
     match decoded(&bytes) {
         Ok(text) => {
             let document = Document::new(&text);

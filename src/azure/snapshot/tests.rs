@@ -284,7 +284,28 @@ fn links_are_followed_once() {
     let snapshot = load_snapshot(folder.path()).unwrap();
     assert_eq!(names(&snapshot), ["vm1", "vm2"]);
     assert_eq!(snapshot.ignored[0].file, "dangling");
-    assert_eq!(snapshot.ignored[0].reason, "not a regular file");
+    assert_eq!(snapshot.ignored[0].reason, "a broken link, or neither a file nor a folder");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_once() {
+    // Longer than the beginning that the recognisers see.
+    let rows = "Default  Active  10.1.0.0/16     VnetLocal\n".repeat(5_000);
+    let folder = folder(&[]);
+    let path = folder.path().join("vm1");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: there is no mkfifo");
+        return;
+    }
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || fs::write(path, format!("{TABLE}{rows}")).unwrap()
+    });
+    let snapshot = load_snapshot(&path).unwrap();
+    writer.join().unwrap();
+    assert_eq!(snapshot.tables[0].routes.len(), 5_001);
 }
 
 #[test]
