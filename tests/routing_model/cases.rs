@@ -276,6 +276,32 @@ fn a_private_endpoint_wins_over_a_gateways_route_of_its_address() {
     assert_shown(&world, "vnet/vm", &want);
 }
 
+/// The policy asks for the route that wins without the endpoint, whoever made it.
+#[test]
+fn a_longer_gateway_route_keeps_user_routes_from_invalidating_an_endpoint() {
+    let mut world = one_network(&["10.1.0.0/16"]);
+    add_network(&mut world, "home", "", &["10.6.0.0/24"]);
+    peer(&mut world, "vnet", "home", false);
+    add_private_endpoint(&mut world, "home", "10.6.0.4");
+    network_mut(&mut world, "home").subnets[0].private_endpoint_network_policies =
+        PrivateEndpointNetworkPolicies::Enabled;
+    add_vpn_gateway(&mut world, "vnet", &["10.1.9.4"], Some("203.0.113.1"), "10.6.0.0/26");
+    add_route_table(&mut world, &["vnet/vm"], "10.6.0.0/25 VirtualAppliance 10.1.0.4");
+    world.resources.route_tables[0].disable_peering_route = true;
+    for (site, endpoint) in [("10.6.0.0/26", "Active"), ("10.6.0.64/26", "Invalid")] {
+        world.resources.local_network_gateways[0].address_prefixes = vec![prefix(site)];
+        let want = format!(
+            "{RESERVED}
+             Default Active 10.1.0.0/16 VnetLocal
+             User Active 10.6.0.0/25 VirtualAppliance 10.1.0.4
+             VirtualNetworkGateway Active {site} VirtualNetworkGateway 203.0.113.1
+             Default {endpoint} 10.6.0.4/32 InterfaceEndpoint
+             Default Active 0.0.0.0/0 Internet"
+        );
+        assert_shown(&world, "vnet/vm", &want);
+    }
+}
+
 #[test]
 fn service_endpoints_beat_gateways_and_user_routes_of_their_prefix() {
     let mut world = one_network(&["10.1.0.0/16"]);
