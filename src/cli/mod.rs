@@ -8,7 +8,9 @@ mod classify;
 mod console;
 mod exit_code;
 mod explain;
+mod generate;
 mod generated;
+mod lint;
 mod progress;
 mod routes;
 mod snapshot;
@@ -25,7 +27,8 @@ use clap::Parser;
 
 pub use args::{
     ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs, ConsoleArgs, ExplainArgs,
-    ExplainFormat, ManArgs, Per, RoutesArgs, RoutesFormat, TimeUnitName,
+    ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs, PacketSizeName, Per, RoutesArgs,
+    RoutesFormat, TimeUnitName,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
@@ -56,6 +59,8 @@ impl Command {
             Self::Classify(args) => classify::run(args, Console::new(args.console)),
             Self::Explain(args) => explain::run(args, &Console::new(args.console)),
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
+            Self::Lint(args) => lint::run(args, &Console::new(args.console)),
+            Self::Generate(args) => generate::run(args, Console::new(args.console)),
             Self::Completions(args) => generated::completions(args),
             Self::Man(args) => generated::man(args),
         }

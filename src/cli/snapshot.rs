@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::azure::{Snapshot, load_snapshot};
 use crate::fib::{Fib, SnapshotTables};
-use crate::routing::{RouteRow, RouteTable};
+use crate::routing::{RouteRow, RouteTable, RouteTableBasis, Severity};
 
 /// A snapshot, selected and compiled.
 #[derive(Debug)]
@@ -58,10 +58,20 @@ fn warnings_of(snapshot: &Snapshot, tables: &SnapshotTables) -> Vec<String> {
         .tables
         .iter()
         .flat_map(|table| set_aside(table).into_iter().chain(unresolved_tags(table)));
-    in_files.chain(elided).chain(selected).collect()
+    in_files.chain(elided).chain(selected).chain(faults(tables)).collect()
+}
+
+/// Faults of the resources put every label in some doubt; `nexthop lint` lists them.
+fn faults(tables: &SnapshotTables) -> Option<String> {
+    let count = tables.findings.iter().filter(|finding| finding.severity != Severity::Note).count();
+    (count > 0)
+        .then(|| format!("the exported resources have {count} faults; nexthop lint lists them"))
 }
 
 fn set_aside(table: &RouteTable) -> Option<String> {
+    if table.basis != RouteTableBasis::Exported {
+        return None;
+    }
     let prefixes = some_prefixes(table.gateway_rows_set_aside())?;
     Some(format!(
         "{}: gateway routes inside a VNet, peering or service-endpoint prefix are not used, as \

@@ -124,7 +124,7 @@ impl Run<'_> {
             }
         }
         if !matches!(verdict, Verdict::Platform | Verdict::Exempt | Verdict::Denied) {
-            let way = self.way(flow);
+            let way = self.way(flow, verdict);
             self.sums.by_way.entry(way).or_default().add(totals);
         }
         if verdict.is_finding() {
@@ -230,7 +230,7 @@ impl Run<'_> {
         if logical.was_at_firewall { Shown::Seen { is_weak: false } } else { shown }
     }
 
-    fn way(&mut self, flow: &ObservedFlow) -> Way {
+    fn way(&mut self, flow: &ObservedFlow, verdict: Verdict) -> Way {
         let paths = self.paths_of(flow.source, flow.destination);
         let hop = paths.forward.path().or(paths.back.path()).map(|path| *path.first_hop());
         let next_hop = hop.and_then(|hop| hop.next_hop).map(|id| self.fib.next_hop(id));
@@ -242,6 +242,7 @@ impl Run<'_> {
                 hop.name.clone().or_else(|| (!ips.is_empty()).then_some(ips))
             }),
             destination_group: self.group(flow.destination),
+            is_finding: verdict.is_finding(),
         }
     }
 

@@ -292,7 +292,7 @@ impl<'c> Assigning<'c> {
 
     fn compare(&mut self, exported: usize, computed: usize) {
         if !self.compared.iter().any(|pair| pair.exported == exported) {
-            self.compared.push(ComparedTables { exported, computed });
+            self.compared.push(ComparedTables { exported, computed, is_elided: false });
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct ComparedTables {
     pub exported: usize,
     /// What was computed.
     pub computed: usize,
+    /// Rows were left out of the export.
+    pub is_elided: bool,
 }
 
 /// Why a name is no source or table of a snapshot.
@@ -84,7 +86,7 @@ impl SnapshotTables {
         let computed = compute(&snapshot.resources, &snapshot.service_tags, settings);
         let assignment = snapshot_sources::assign(&exported, &computed, &snapshot.resources);
         let Computed { tables: subnets, hub_tables, owners, findings, .. } = computed;
-        let Assignment { sources, marks, compared } = assignment;
+        let Assignment { sources, marks, mut compared } = assignment;
         let first = tables.len();
         let first_hub = first + subnets.len();
         let beyond = |beyond: routing::BeyondGateway| match beyond {
@@ -99,7 +101,8 @@ impl SnapshotTables {
         };
         let mut beyond_gateways: Vec<Option<BeyondGateway>> = vec![None; first];
         beyond_gateways.extend(subnets.iter().map(|subnet| subnet.beyond_gateway.and_then(beyond)));
-        for ComparedTables { exported, computed } in &compared {
+        for ComparedTables { exported, computed, is_elided } in &mut compared {
+            *is_elided = snapshot.tables[*exported].is_elided;
             beyond_gateways[*exported] = beyond_gateways[*computed];
             let twin = &subnets[*computed - first].table;
             tables[*exported].scope = twin.scope;

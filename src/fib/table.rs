@@ -219,6 +219,11 @@ impl Fib {
         stored.len()
     }
 
+    /// Returns a number that equal tables share.
+    pub(super) fn content_of(&self, table: TableId) -> usize {
+        Arc::as_ptr(&self.tables[table.index()].1).addr()
+    }
+
     /// Returns a table by its position in what was compiled.
     pub fn table_id(&self, index: usize) -> Option<TableId> {
         (index < self.tables.len()).then(|| TableId::at(index))

@@ -5,7 +5,9 @@
 //! test is named after each.
 
 mod app_service;
+mod application_gateway;
 mod base;
+mod compare;
 mod compute;
 mod explain;
 mod finding;
@@ -23,6 +25,7 @@ mod route_table;
 mod selection;
 mod service_endpoints;
 mod system_routes;
+mod table_lint;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod user_routes;
 mod virtual_wan;
 
 pub use app_service::is_rfc1918;
+pub use compare::{ComparedRow, Comparison};
 pub use compute::{
     BeyondGateway, Computed, ComputedTable, HubTable, HubTableRole, OnPremises, compute,
 };

@@ -57,6 +57,10 @@ pub(super) struct Scope {
 pub(super) enum GatewayReach {
     /// A VPN gateway of the VNet, of the peered VNet whose gateways it uses, or of its hub.
     Vpn,
+    /// A VPN gateway beside an ExpressRoute one, where such a route is not supported.
+    VpnBesideExpressRoute,
+    /// A VPN gateway that is policy-based or of the Basic SKU, which do not forward between VNets.
+    VpnNotForwarding,
     /// ExpressRoute gateways alone, which forward for no such route.
     ExpressRouteOnly,
     /// Nothing.
@@ -244,6 +248,13 @@ impl Owners {
     /// another: it is the same network, a direct peer or the hub. Without a scope every one is.
     pub(super) fn reaches(&self, scope: Option<ScopeId>, at: ScopeId) -> bool {
         self.scope(scope).is_none_or(|scope| scope.reach.contains(&at))
+    }
+
+    /// Returns true unless the owner of an address is known to be in a network that packets of this
+    /// one do not reach without passing another.
+    pub(super) fn is_reached(&self, scope: Option<ScopeId>, address: IpAddr) -> bool {
+        let at = self.by_address.get(&address);
+        at.is_none_or(|owners| owners.iter().any(|(at, _)| self.reaches(scope, *at)))
     }
 
     pub(super) fn owner_name(&self, owner: Owner) -> &str {

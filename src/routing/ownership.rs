@@ -11,7 +11,7 @@ use super::platform::Broadcasts;
 use super::topology::{Hub, Network, SubnetPlace, Topology};
 use super::{Firewall, NextHopClass, Owners, ScopeId, virtual_wan};
 use crate::azure::Settings;
-use crate::azure::resources::{IpConfiguration, ResourceId};
+use crate::azure::resources::{IpConfiguration, ResourceId, VirtualNetworkGateway};
 use crate::net::AddressPrefix;
 
 /// Finds the owners of the addresses of a snapshot.
@@ -211,12 +211,18 @@ impl Ownership<'_, '_> {
 /// What stands behind a user-defined route to a gateway.
 fn gateway_reach(topology: &Topology<'_>, network: &Network<'_>) -> GatewayReach {
     let own = |network: &Network<'_>| {
-        let is_vpn = network.gateways.iter().any(|gateway| !gateway.is_express_route);
-        match (network.gateways.is_empty(), is_vpn) {
-            (true, _) if holds_unknown_gateway(topology, network) => GatewayReach::Unknown,
-            (true, _) => GatewayReach::None,
-            (false, true) => GatewayReach::Vpn,
-            (false, false) => GatewayReach::ExpressRouteOnly,
+        let mut vpn = network.gateways.iter().filter(|gateway| !gateway.is_express_route);
+        let has_express_route = network.gateways.iter().any(|gateway| gateway.is_express_route);
+        let forwards = |gateway: &&VirtualNetworkGateway| {
+            !gateway.is_policy_based && !gateway.sku.eq_ignore_ascii_case("Basic")
+        };
+        match (vpn.clone().next().is_some(), has_express_route) {
+            (true, true) => GatewayReach::VpnBesideExpressRoute,
+            (true, false) if vpn.any(|gateway| forwards(gateway)) => GatewayReach::Vpn,
+            (true, false) => GatewayReach::VpnNotForwarding,
+            (false, true) => GatewayReach::ExpressRouteOnly,
+            (false, false) if holds_unknown_gateway(topology, network) => GatewayReach::Unknown,
+            (false, false) => GatewayReach::None,
         }
     };
     if network.hub.is_some() {

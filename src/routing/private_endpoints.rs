@@ -63,11 +63,6 @@ impl Endpoints {
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-
-    /// Returns the addresses, ascending.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.entries.iter().map(|entry| entry.address)
-    }
 }
 
 /// Collects the private endpoints of every VNet; the list has one entry for each VNet.

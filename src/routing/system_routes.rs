@@ -49,7 +49,7 @@ pub(super) fn row(prefix: AddressPrefix, next_hop_type: NextHopType) -> RouteRow
 /// Documented: Microsoft, "Virtual network traffic routing", §Default (read 2026-11-20). The
 /// others: full tables in published exports of 2021 and of 2022 and later, which hold blocks that
 /// no page names.
-fn none_blocks(profile: SystemNoneProfile) -> impl Iterator<Item = AddressPrefix> {
+pub(super) fn none_blocks(profile: SystemNoneProfile) -> impl Iterator<Item = AddressPrefix> {
     const DOCUMENTED: &[([u8; 4], u8)] =
         &[([10, 0, 0, 0], 8), ([172, 16, 0, 0], 12), ([192, 168, 0, 0], 16), ([100, 64, 0, 0], 10)];
     const OBSERVED_2021: &[([u8; 4], u8)] = &[

@@ -8,6 +8,7 @@ pub const ETHERNET: u16 = 1;
 /// A packet as a capture holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Packet {
+    pub link_type: u16,
     pub time_us: u64,
     pub original_length: u32,
     pub bytes: Vec<u8>,
@@ -45,7 +46,7 @@ pub fn udp(
     bytes.extend((8 + payload_length).to_be_bytes());
     bytes.extend([0, 0]);
     bytes.extend(std::iter::repeat_n(0x5A, usize::from(payload_length)));
-    Packet { time_us, original_length: bytes.len() as u32, bytes }
+    Packet { link_type: ETHERNET, time_us, original_length: bytes.len() as u32, bytes }
 }
 
 /// Returns the packets of a sound classic capture of microseconds.
@@ -63,6 +64,7 @@ pub fn packets_of(capture: &[u8]) -> Vec<Packet> {
             [0, 4, 8, 12].map(|offset| number(at + offset));
         let end = at + 16 + capture_length as usize;
         packets.push(Packet {
+            link_type: number(20) as u16,
             time_us: u64::from(seconds) * 1_000_000 + u64::from(microseconds),
             original_length,
             bytes: capture[at + 16..end].to_vec(),

@@ -4,6 +4,7 @@
 
 pub mod capture;
 pub mod corpus;
+pub mod oracle;
 #[cfg(feature = "cli")]
 pub mod program;
 pub mod random;

@@ -1,7 +1,7 @@
 //! Runs of the library over inputs in memory.
 
 use std::fs;
-use std::io::{self, Cursor};
+use std::io::Cursor;
 
 use nexthop::azure::load_snapshot;
 use nexthop::classify::{Classifier, ClassifyOptions, RecordKind, RowSink, Summary};
@@ -38,21 +38,15 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Classifies inputs, on a pool with as many threads as the run has; the books are held to
-    /// balance by the run itself.
+    /// Classifies inputs on a pool with as many threads as the run has. The run itself holds the
+    /// books to balance.
     pub fn classify<S: RowSink>(&self, fib: &Fib, inputs: &[Input], sink: S) -> (Summary, S) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        pool.expect("threads start")
-            .install(|| self.classify_here(fib, inputs, sink))
-            .expect("memory takes every row")
+        pool.expect("threads start").install(|| self.classify_here(fib, inputs, sink))
     }
 
-    fn classify_here<S: RowSink>(
-        &self,
-        fib: &Fib,
-        inputs: &[Input],
-        sink: S,
-    ) -> io::Result<(Summary, S)> {
+    /// Classifies inputs on the pool of the caller.
+    pub fn classify_here<S: RowSink>(&self, fib: &Fib, inputs: &[Input], sink: S) -> (Summary, S) {
         let options = ClassifyOptions {
             per: self.per,
             memory_bytes_max: self.memory_bytes_max,
@@ -64,9 +58,10 @@ impl Run {
             let bytes = Box::new(Cursor::new(input.bytes.clone()));
             let options = ReadOptions { chunk_bytes: self.chunk_bytes };
             let mut reader = TrafficReader::open(bytes, options);
-            classifier.classify_input(&InputName::new(&*input.name), &mut reader, &|_| {})?;
+            let name = InputName::new(&*input.name);
+            classifier.classify_input(&name, &mut reader, &|_| {}).expect("memory takes rows");
         }
-        classifier.finish()
+        classifier.finish().expect("memory takes rows")
     }
 }
 

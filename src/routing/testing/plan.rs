@@ -298,6 +298,7 @@ fn add(resources: &mut Resources, kind: &str, words: &[&str]) {
         "branch" => resources.hub_branches.push(HubBranch {
             header: header("vpnSites", second),
             hub: Some(header("virtualHubs", name).id),
+            virtual_wan: None,
             address_prefixes: prefixes(second),
         }),
         "app-gateway" => resources.application_gateways.push(ApplicationGateway {

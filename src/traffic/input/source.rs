@@ -38,6 +38,25 @@ impl Source {
     }
 }
 
+/// Opens an input as text, unpacked and in UTF-8, whatever the text is.
+pub(in crate::traffic) fn open_text(
+    input: Box<dyn Read + Send>,
+) -> (io::Result<Box<dyn Read + Send>>, ByteCount) {
+    let count = ByteCount::default();
+    let counted = Counted { input, count: count.clone() };
+    (unpack(counted).and_then(decode_text), count)
+}
+
+fn decode_text(mut content: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    let head = first_bytes(&mut content, 2)?;
+    let order = ByteOrder::of_mark(&head);
+    let content = chained(head, content);
+    Ok(match order {
+        None => Box::new(content),
+        Some(order) => Box::new(Utf16::new(content, order)),
+    })
+}
+
 impl ByteCount {
     /// Returns the bytes taken so far.
     pub(in crate::traffic) fn get(&self) -> u64 {
