@@ -398,7 +398,7 @@ fn on_premises(topology: &Topology<'_>, gateways: &Gateways<'_>) -> Vec<OnPremis
         }
     }
     for (index, hub) in topology.hubs.iter().enumerate() {
-        for prefix in virtual_wan::branch_prefixes(topology, &hub.hub.header.id) {
+        for prefix in virtual_wan::branch_prefixes(topology, hub) {
             let table = BeyondGateway::Hub(index);
             all.push(OnPremises { prefix, table, is_fastpath: false });
         }

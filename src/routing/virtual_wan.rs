@@ -11,7 +11,7 @@ use super::private_endpoints::Endpoints;
 use super::system_routes::row;
 use super::topology::{Hub, Topology};
 use super::{Rejection, RouteRow, gateways};
-use crate::azure::resources::{HubConnection, HubRouteTable, ResourceId, RoutingIntent};
+use crate::azure::resources::{HubBranch, HubConnection, HubRouteTable, ResourceId, RoutingIntent};
 use crate::azure::{NextHopIps, NextHopType, RouteSource, RouteState};
 use crate::net::AddressPrefix;
 
@@ -171,7 +171,7 @@ pub(super) fn firewall_rows(
         }
         rows.extend(endpoints[network].rows.iter().cloned());
     }
-    for prefix in branch_prefixes(topology, &hub.hub.header.id) {
+    for prefix in branch_prefixes(topology, hub) {
         rows.extend(gateways::rows(prefix, None));
     }
     for (other_index, other) in topology.hubs.iter().enumerate() {
@@ -184,7 +184,7 @@ pub(super) fn firewall_rows(
             other.connections.iter().filter_map(|(_, network)| *network).flat_map(|network| {
                 topology.networks[network].network.address_space.iter().copied()
             });
-        let branches = branch_prefixes(topology, &other.hub.header.id);
+        let branches = branch_prefixes(topology, other);
         for prefix in spaces.chain(branches).chain(other.hub.address_prefix) {
             rows.extend(gateways::rows(prefix, hop));
         }
@@ -192,16 +192,19 @@ pub(super) fn firewall_rows(
     without_repeats(rows)
 }
 
-/// Returns the branches' prefixes of a hub; a branch that names no hub belongs to every one.
-pub(super) fn branch_prefixes(
-    topology: &Topology<'_>,
-    hub: &ResourceId,
-) -> BTreeSet<AddressPrefix> {
+/// Returns the branches' prefixes of a hub; a branch that names no hub belongs to every one of its
+/// virtual WAN.
+pub(super) fn branch_prefixes(topology: &Topology<'_>, hub: &Hub<'_>) -> BTreeSet<AddressPrefix> {
+    let is_of_hub = |branch: &&HubBranch| match (&branch.hub, &branch.virtual_wan) {
+        (Some(id), _) => *id == hub.hub.header.id,
+        (None, Some(_)) => branch.virtual_wan == hub.hub.virtual_wan,
+        (None, None) => true,
+    };
     topology
         .resources
         .hub_branches
         .iter()
-        .filter(|branch| branch.hub.as_ref().is_none_or(|id| id == hub))
+        .filter(is_of_hub)
         .flat_map(|branch| branch.address_prefixes.iter().copied())
         .collect()
 }
@@ -263,7 +266,7 @@ fn propagated(
             continue;
         }
         if is_default {
-            prefixes.extend(branch_prefixes(topology, &other.hub.header.id));
+            prefixes.extend(branch_prefixes(topology, other));
             prefixes.extend(other.hub.address_prefix.filter(|_| !is_own));
         }
         for (connection, network) in &other.connections {
