@@ -43,6 +43,36 @@ fn private_link_capture_flows_are_labelled_by_the_rules() {
 }
 
 #[test]
+fn private_link_verdicts_are_those_of_the_policy_and_the_firewalls_log() {
+    let folder = folder_of("private-link");
+    let output = Command::new(env!("CARGO_BIN_EXE_nexthop"))
+        .args(["verify", "--format", "json", "--policy"])
+        .arg(folder.join("policy.toml"))
+        .arg("--evidence")
+        .arg(folder.join("evidence"))
+        .arg("--routes")
+        .arg(folder.join("snapshot"))
+        .arg(folder.join("traffic"))
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let totals = report["totals"].as_object().expect("totals");
+    assert_eq!(totals.len(), private_link::VERDICTS.len(), "{totals:?}");
+    for (verdict, flows, tuples) in private_link::VERDICTS {
+        assert_eq!(totals[verdict]["flows"], flows, "{verdict}");
+        assert_eq!(totals[verdict]["tuples"], tuples, "{verdict}");
+    }
+    let findings = report["findings"].as_array().expect("findings");
+    let codes: BTreeSet<&str> =
+        findings.iter().map(|finding| finding["code"].as_str().expect("a code")).collect();
+    assert_eq!(codes, BTreeSet::from(["missing_evidence", "private_endpoint_bypass"]));
+    let on_premises = findings.iter().find(|finding| finding["source"] == "192.168.0.4");
+    let message = on_premises.expect("a finding")["message"].as_str().expect("a text");
+    assert!(message.contains("10.13.77.0/24 VNetGlobalPeering"), "{message}");
+}
+
+#[test]
 fn computed_private_link_estates_follow_the_rules() {
     assert_estates(&estates::private_link());
 }
