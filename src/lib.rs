@@ -61,6 +61,9 @@ pub mod coverage;
 
 pub mod report;
 
+#[cfg(feature = "generate")]
+pub mod generate;
+
 #[cfg(feature = "cli")]
 pub mod cli;
 

@@ -154,7 +154,7 @@ pub struct SiteSetting {
 /// How service endpoints rank among routes: the published sources contradict each other.
 ///
 /// This is a decision, not a fact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceEndpointPriority {
     /// The longest prefix wins; at the same prefix the service endpoint does.

@@ -10,7 +10,7 @@ use super::totals::{NamedTotals, RunTotals};
 use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
 use crate::traffic::{
-    Chunk, Context, DecodeOptions, Decoder, FlowBatch, InputName, SourceFormat, Tally,
+    Chunk, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName, SourceFormat, Tally,
     TrafficReader,
 };
 
@@ -391,6 +391,9 @@ fn batch_row<'a>(
         source_file,
         source_record,
         is_partial: false,
+        record_count: 1,
+        shows_begin: row.opens_connection
+            || matches!(row.state, Some(FlowState::Begin | FlowState::Deny)),
         label: label.columns(fib, row.source, row.destination),
     }
 }
@@ -425,6 +428,8 @@ fn packet_flow_row<'a>(
         source_file,
         source_record: flow.record,
         is_partial,
+        record_count: flow.packet_count(),
+        shows_begin: flow.shows_begin,
         label: label.columns(fib, flow.source, flow.destination),
     }
 }
@@ -460,6 +465,8 @@ fn merged_flow_row<'a>(
         source_file,
         source_record: flow.first.1,
         is_partial,
+        record_count: flow.tuple_count,
+        shows_begin: flow.shows_begin,
         label: label.columns(fib, key.source, key.destination),
     }
 }

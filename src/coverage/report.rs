@@ -63,6 +63,8 @@ pub struct Way {
     pub next_hop_name: Option<String>,
     /// The destination's route table, or the kind of place it is.
     pub destination_group: String,
+    /// True for flows whose verdict fails the run; a way of both kinds of flows stands twice.
+    pub is_finding: bool,
 }
 
 /// One thing that is wrong: a rule, a code, a source and a destination, with all their flows.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::{Source, Sources};
+use super::{Source, SourceMarks, Sources};
 use crate::azure::RouteSource;
 use crate::lpm::{self, LpmTable, RangeTable};
 use crate::net::AddressPrefix;
-use crate::routing::{NextHop, Owners, RouteTable, RouteTableBasis};
+use crate::net::special::is_platform;
+use crate::routing::{Broadcasts, NextHop, Owners, RouteTable, RouteTableBasis, is_rfc1918};
 
 /// The forwarding information base: every route table of a snapshot, compiled and immutable.
 ///
@@ -20,6 +21,20 @@ pub struct Fib {
     tables: Vec<(RouteTableInfo, Arc<CompiledTable>)>,
     next_hops: NextHops,
     sources: Sources,
+    broadcasts: Broadcasts,
+    /// Of tables of App Service integration subnets: the public prefixes that are looked up.
+    private_only: AHashMap<TableId, RangeTable>,
+    beyond_gateways: AHashMap<TableId, BeyondGateway>,
+}
+
+/// Where packets go on that a table hands to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeyondGateway {
+    /// The table that routes them there, by its position in what is compiled.
+    pub table: usize,
+    /// They go on there by the gateway's own routes, too, and not by user-defined ones alone: the
+    /// gateway is the router of a virtual hub.
+    pub follows_gateway_routes: bool,
 }
 
 /// Name and origin of a compiled table.
@@ -105,6 +120,24 @@ impl Fib {
         sources: &[Vec<Source>],
         owners: &Owners,
     ) -> Result<Self, CompileError> {
+        Self::compile_marked(tables, sources, owners, &SourceMarks::default())
+    }
+
+    /// Compiles route tables with what the snapshot's resources tell of sources besides.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Self::compile).
+    ///
+    /// # Panics
+    ///
+    /// When `tables` and `sources` differ in length.
+    pub fn compile_marked(
+        tables: &[RouteTable],
+        sources: &[Vec<Source>],
+        owners: &Owners,
+        marks: &SourceMarks,
+    ) -> Result<Self, CompileError> {
         assert_eq!(tables.len(), sources.len(), "one list of sources a table");
         let mut next_hops = NextHops::default();
         let mut distinct: AHashMap<TableContent, Arc<CompiledTable>> = AHashMap::new();
@@ -123,8 +156,44 @@ impl Fib {
             };
             compiled.push((RouteTableInfo { id: table.id.clone(), basis: table.basis }, shared));
         }
-        let sources = Sources::compile(&compiled_ids(&compiled)?, sources)?;
-        Ok(Self { tables: compiled, next_hops, sources })
+        let sources = Sources::compile(&compiled_ids(&compiled)?, sources, marks)?;
+        Ok(Self {
+            tables: compiled,
+            next_hops,
+            sources,
+            broadcasts: owners.broadcasts().clone(),
+            private_only: private_only(tables),
+            beyond_gateways: AHashMap::new(),
+        })
+    }
+
+    /// Says where packets go on that a table hands to a gateway; without it they leave the snapshot.
+    pub fn set_beyond_gateways(&mut self, beyond: &[Option<BeyondGateway>]) {
+        self.beyond_gateways = beyond
+            .iter()
+            .enumerate()
+            .filter_map(|(index, beyond)| Some((self.table_id(index)?, (*beyond)?)))
+            .collect();
+    }
+
+    pub(super) fn beyond_gateway(&self, table: TableId) -> Option<BeyondGateway> {
+        self.beyond_gateways.get(&table).copied()
+    }
+
+    /// Returns true for an address that the platform answers itself, whatever the routes say.
+    pub fn is_platform(&self, address: IpAddr) -> bool {
+        is_platform(address) || self.broadcasts.contains(address)
+    }
+
+    /// Returns true for an address that the sources of a table never send into the VNet: its subnet
+    /// serves App Service sites that do not route all of their traffic.
+    pub fn is_outside_vnet(&self, table: TableId, address: IpAddr) -> bool {
+        // Hardly any snapshot has such a table.
+        !self.private_only.is_empty()
+            && self
+                .private_only
+                .get(&table)
+                .is_some_and(|services| !is_rfc1918(address) && services.lookup(address).is_none())
     }
 
     /// Returns the sources of the tables.
@@ -148,6 +217,11 @@ impl Fib {
         stored.sort_unstable();
         stored.dedup();
         stored.len()
+    }
+
+    /// Returns a number that equal tables share.
+    pub(super) fn content_of(&self, table: TableId) -> usize {
+        Arc::as_ptr(&self.tables[table.index()].1).addr()
     }
 
     /// Returns a table by its position in what was compiled.
@@ -310,6 +384,18 @@ impl NextHops {
         self.ids.insert(next_hop, id);
         Ok(id)
     }
+}
+
+fn private_only(tables: &[RouteTable]) -> AHashMap<TableId, RangeTable> {
+    let services = |table: &RouteTable| {
+        RangeTable::compile(&table.service_prefixes().map(|prefix| (prefix, 0)).collect::<Vec<_>>())
+    };
+    tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| table.is_private_only)
+        .map(|(index, table)| (TableId::at(index), services(table)))
+        .collect()
 }
 
 fn compiled_ids(

@@ -36,6 +36,7 @@ use super::encoding::{EncodingError, decoded, decoded_lossily};
 use super::json::{JsonError, JsonValue};
 use super::{EffectiveRoute, ServiceTags};
 pub use error::{RouteFileError, RoutePlace, RouteValueError};
+pub(super) use row::destination;
 
 /// The effective routes of one file.
 #[derive(Clone, Debug)]

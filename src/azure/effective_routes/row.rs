@@ -175,7 +175,7 @@ pub(super) fn flag(text: &str) -> Result<Option<bool>, RouteValueError> {
 
 /// Reads a prefix, or the name of a service tag: what begins with a letter and holds letters,
 /// digits, `.`, `_` and `-` only.
-pub(super) fn destination(text: &str) -> Result<RouteDestination, RouteValueError> {
+pub(in crate::azure) fn destination(text: &str) -> Result<RouteDestination, RouteValueError> {
     match text.parse::<AddressPrefix>() {
         Ok(prefix) => Ok(RouteDestination::Prefix(prefix)),
         Err(_) if is_service_tag(text) => Ok(RouteDestination::ServiceTag(text.to_owned())),
