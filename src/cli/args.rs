@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use super::exit_code;
 use super::values::{ColumnList, Size, SkipLimit, TunnelList};
+use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
 use crate::generate::{PacketSize, SnapshotShape};
 use crate::report::TimeUnit;
@@ -31,10 +32,12 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the effective route tables of a snapshot.
     Routes(RoutesArgs),
-    /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
-    Lint(LintArgs),
+    /// Judge whether recorded flows passed the firewalls that a policy requires.
+    Verify(Box<VerifyArgs>),
     /// Make a snapshot and traffic of any size, with the expected label of each flow.
     Generate(GenerateArgs),
+    /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
+    Lint(LintArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page, or write the pages of all commands to a folder.
@@ -164,22 +167,6 @@ pub struct RoutesArgs {
     pub console: ConsoleArgs,
 }
 
-/// Arguments of `lint`.
-#[derive(Args, Debug)]
-pub struct LintArgs {
-    /// Folder or file with what Azure exported.
-    #[arg(short, long, value_name = "SNAPSHOT")]
-    pub routes: PathBuf,
-
-    /// What to print; in text each finding starts with its code.
-    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
-    pub format: LintFormat,
-
-    /// How much is said, and in which colour.
-    #[command(flatten)]
-    pub console: ConsoleArgs,
-}
-
 /// Arguments of `generate`.
 #[derive(Args, Debug)]
 #[command(after_help = GENERATE_HELP)]
@@ -230,6 +217,22 @@ pub struct GenerateArgs {
     /// A folder that is empty or does not exist yet.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// Arguments of `lint`.
+#[derive(Args, Debug)]
+pub struct LintArgs {
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// What to print; in text each finding starts with its code.
+    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+    pub format: LintFormat,
 
     /// How much is said, and in which colour.
     #[command(flatten)]
@@ -332,15 +335,6 @@ pub enum RoutesFormat {
     Csv,
 }
 
-/// The value of `--format` of `lint`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
 /// The value of `--packet-size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PacketSizeName {
@@ -349,6 +343,15 @@ pub enum PacketSizeName {
     Bytes64,
     /// 64, 594 and 1518 bytes as 7 to 4 to 1.
     Imix,
+}
+
+/// The value of `--format` of `lint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// The value of `--time-unit`.

@@ -14,7 +14,10 @@ mod lint;
 mod progress;
 mod routes;
 mod snapshot;
+mod traffic_run;
 mod values;
+mod verify;
+mod verify_args;
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -33,6 +36,7 @@ pub use args::{
 pub use console::Console;
 pub use exit_code::ExitCode;
 pub use values::{ColumnList, Size, SkipLimit, TunnelList, ValueError};
+pub use verify_args::{EvidenceWindow, VerifyArgs};
 
 use crate::report::AtomicFileError;
 
@@ -59,8 +63,9 @@ impl Command {
             Self::Classify(args) => classify::run(args, Console::new(args.console)),
             Self::Explain(args) => explain::run(args, &Console::new(args.console)),
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
-            Self::Lint(args) => lint::run(args, &Console::new(args.console)),
+            Self::Verify(args) => verify::run(args, Console::new(args.console)),
             Self::Generate(args) => generate::run(args, Console::new(args.console)),
+            Self::Lint(args) => lint::run(args, &Console::new(args.console)),
             Self::Completions(args) => generated::completions(args),
             Self::Man(args) => generated::man(args),
         }

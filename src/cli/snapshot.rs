@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::azure::resources::Resources;
 use crate::azure::{Snapshot, load_snapshot};
 use crate::fib::{Fib, SnapshotTables};
 use crate::routing::{RouteRow, RouteTable, RouteTableBasis, Severity};
@@ -15,6 +16,8 @@ pub struct Loaded {
     pub tables: SnapshotTables,
     /// The tables as compiled, for traffic.
     pub fib: Fib,
+    /// The exported resources, for the places that policies name.
+    pub resources: Resources,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// What the user may want to know: the files that were not used, and why.
@@ -42,7 +45,7 @@ pub fn load(routes: &Path, from: Option<&str>) -> anyhow::Result<Loaded> {
         .iter()
         .map(|ignored| format!("{}: ignored: {}", ignored.file, ignored.reason))
         .collect();
-    Ok(Loaded { tables, fib, warnings, notes })
+    Ok(Loaded { tables, fib, resources: snapshot.resources, warnings, notes })
 }
 
 fn warnings_of(snapshot: &Snapshot, tables: &SnapshotTables) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! Pure: no I/O, no clock.
 
 mod evidence;
+mod firewall_logs;
 mod flows;
 mod paths;
 mod places;
@@ -15,6 +16,7 @@ mod verdict;
 mod verify;
 
 pub use evidence::{EvidenceCategory, EvidenceRecord};
+pub use firewall_logs::FirewallLogEvidence;
 pub use flows::{FlowGatherer, ObservedFlow, ObservedFlows};
 pub use places::Places;
 pub use policy::{BuiltIn, BuiltInError, Exemption, Policy, PolicyError, Rule, Selector, Via};

@@ -64,7 +64,7 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct Denominators {
     shows_percentages: bool,
-    /// Something was asked of these flows, and their paths are known.
+    /// The judged flows: a rule requires a path of them, and their routes are known.
     expected: Sums,
     /// Every recorded flow, whatever the verdict.
     observed: Sums,
@@ -217,7 +217,7 @@ impl Denominators {
 
 impl<'a> Rule<'a> {
     fn new((name, totals): &'a (String, Vec<(Verdict, CoverageTotals)>)) -> Self {
-        let expected = Sums::new(Shares::of(totals).expected);
+        let expected = Sums::new(Shares::of(totals).judged);
         Self { rule: name, expected, totals: by_verdict(totals) }
     }
 }

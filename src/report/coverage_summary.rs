@@ -33,10 +33,10 @@ pub(super) struct Cause<'a> {
 /// The sums that the percentages of a rule, or of the whole, are made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shares {
-    /// Something was asked of them, and their paths are known: what percentages count.
-    pub(super) expected: CoverageTotals,
-    /// Their paths are as asked.
-    pub(super) as_asked: CoverageTotals,
+    /// A rule requires a path of them, and their routes are known: what percentages count.
+    pub(super) judged: CoverageTotals,
+    /// They take the path.
+    pub(super) as_required: CoverageTotals,
     /// And a log shows them.
     pub(super) seen: CoverageTotals,
     /// They fail the run.
@@ -86,10 +86,10 @@ impl<'a> Cause<'a> {
     /// Returns the route that decided, such as `hub/app: 10.13.77.6/32 → private_endpoint`; holds
     /// text from outside.
     pub(super) fn route(&self) -> String {
-        let table = self.route_table_id.unwrap_or("no route table");
+        let table = self.route_table_id.unwrap_or("table not named");
         match self.matched_prefix {
             Some(prefix) => format!("{table}: {prefix} → {}", self.next_hop_class),
-            None => format!("{table}: no route → {}", self.next_hop_class),
+            None => format!("{table}: {}", self.next_hop_class),
         }
     }
 }
@@ -99,10 +99,10 @@ impl Shares {
         let mut shares = Self::default();
         for (verdict, totals) in totals {
             if verdict.counts_in_percentages() {
-                shares.expected.add(*totals);
+                shares.judged.add(*totals);
             }
             if matches!(verdict, Verdict::Covered | Verdict::CoveredUnconfirmed) {
-                shares.as_asked.add(*totals);
+                shares.as_required.add(*totals);
             }
             if *verdict == Verdict::Covered {
                 shares.seen.add(*totals);
@@ -126,31 +126,30 @@ pub(super) fn result_sentence(report: &CoverageReport) -> String {
     let mut sentence = if !report.passes() {
         let count = report.findings.len() as u64;
         format!(
-            "{} ({}) of {} that a rule asks something of {} not go as asked: {} ({})",
-            flows(shares.failing.flows),
+            "{} of {} ({}) {} not take the path that a rule requires: {} ({})",
+            grouped(shares.failing.flows),
+            counted(shares.judged.flows, "judged flow", "judged flows"),
             bytes(shares.failing.bytes),
-            grouped(shares.expected.flows),
             if shares.failing.flows == 1 { "does" } else { "do" },
             counted(count, "finding", "findings"),
             codes(&report.findings),
         )
-    } else if shares.expected.flows == 0 {
-        "nothing was verified: no recorded flow of a known path is one that a rule asks \
-         something of"
+    } else if shares.judged.flows == 0 {
+        "nothing was verified: no rule requires a path of a recorded flow whose routes are known"
             .to_owned()
     } else {
         format!(
-            "all {} ({}) that a rule asks something of go as asked; a log shows {} of them",
-            flows(shares.expected.flows),
-            bytes(shares.expected.bytes),
+            "all {} ({}) take the path that a rule requires; a log shows {} of them",
+            counted(shares.judged.flows, "judged flow", "judged flows"),
+            bytes(shares.judged.bytes),
             grouped(shares.seen.flows),
         )
     };
     let unknown = totals_of(report, Verdict::Unknown).flows;
     if unknown > 0 {
-        sentence.push_str("; the routes of ");
-        sentence.push_str(&counted(unknown, "more flow", "more flows"));
-        sentence.push_str(" are not known, which counts neither way");
+        sentence.push_str("; ");
+        sentence.push_str(&counted(unknown, "flow", "flows"));
+        sentence.push_str(" could not be judged, because the routes are not known");
     }
     sentence.push('.');
     sentence
@@ -184,15 +183,15 @@ pub(super) fn verdict_meaning(verdict: Verdict) -> &'static str {
         Verdict::Exempt => "the policy exempts it",
         Verdict::Denied => "denied before it went anywhere",
         Verdict::SuspectDirection => "recorded as initiated by a private endpoint",
-        Verdict::NotRequired => "no rule asks for anything",
+        Verdict::NotRequired => "no rule requires a path",
         Verdict::Unknown => "the routes of its ends are not known",
         Verdict::Unexpected => "seen at the firewall, though its routes do not lead there",
         Verdict::OneWay => "one direction is dropped or has no route",
         Verdict::Asymmetric => "the two directions do not pass the same firewalls",
-        Verdict::Bypass => "does not go as the rule asks",
-        Verdict::Missing => "should go as asked, and a log that would show it does not",
-        Verdict::Covered => "goes as asked, and a log shows it",
-        Verdict::CoveredUnconfirmed => "goes as asked; no log covers it",
+        Verdict::Bypass => "does not take the required path",
+        Verdict::Missing => "should take the required path, and a log that would show it does not",
+        Verdict::Covered => "takes the required path, and a log shows it",
+        Verdict::CoveredUnconfirmed => "takes the required path; no log covers it",
     }
 }
 
@@ -317,8 +316,8 @@ mod tests {
         let all: Vec<_> = (0..).zip(Verdict::ALL).map(|(n, v)| (v, totals(1 << n, 0, 0))).collect();
         let shares = Shares::of(&all);
         // One-way (7th) to covered-unconfirmed (12th); the last two; the last but one; 7th to 10th.
-        assert_eq!(shares.expected.flows, 0b1_1111_1000_0000);
-        assert_eq!(shares.as_asked.flows, 0b1_1000_0000_0000);
+        assert_eq!(shares.judged.flows, 0b1_1111_1000_0000);
+        assert_eq!(shares.as_required.flows, 0b1_1000_0000_0000);
         assert_eq!(shares.seen.flows, 0b0_1000_0000_0000);
         assert_eq!(shares.failing.flows, 0b0_0111_1000_0000);
     }
@@ -349,8 +348,8 @@ mod tests {
         ];
         assert_eq!(
             result_sentence(&report),
-            "all 1,003 flows (2.0 KiB) that a rule asks something of go as asked; a log shows 3 \
-             of them; the routes of 1 more flow are not known, which counts neither way."
+            "all 1,003 judged flows (2.0 KiB) take the path that a rule requires; a log shows 3 of \
+             them; 1 flow could not be judged, because the routes are not known."
         );
         report.totals.clear();
         assert!(result_sentence(&report).starts_with("nothing was verified"));

@@ -86,9 +86,9 @@ impl CoveragePage<'_> {
 
     fn rules(&mut self) -> io::Result<()> {
         let mut table = Table::new([
-            ("asked", Align::Right),
+            ("judged", Align::Right),
             ("bytes", Align::Right),
-            ("as asked", Align::Right),
+            ("as required", Align::Right),
             ("of flows", Align::Right),
             ("of bytes", Align::Right),
             ("in logs", Align::Right),
@@ -96,14 +96,14 @@ impl CoveragePage<'_> {
             ("rule", Align::Left),
         ]);
         let mut line = |shares: Shares, name: String| {
-            let Shares { expected, as_asked, seen, failing } = shares;
+            let Shares { judged, as_required, seen, failing } = shares;
             table.line([
-                grouped(expected.flows),
-                bytes(expected.bytes),
-                grouped(as_asked.flows),
-                share(self.report, as_asked.flows, expected.flows),
-                share(self.report, as_asked.bytes, expected.bytes),
-                share(self.report, seen.flows, expected.flows),
+                grouped(judged.flows),
+                bytes(judged.bytes),
+                grouped(as_required.flows),
+                share(self.report, as_required.flows, judged.flows),
+                share(self.report, as_required.bytes, judged.bytes),
+                share(self.report, seen.flows, judged.flows),
                 grouped(failing.flows),
                 name,
             ]);
@@ -115,11 +115,12 @@ impl CoveragePage<'_> {
             line(Shares::of(totals), neutral(name).into_owned());
         }
         line(Shares::of(&self.report.totals), "(all rules, each flow once)".to_owned());
-        self.page.table("Coverage by rule, of the flows asked of and with known paths", &table)
+        self.page
+            .table("Coverage by rule; judged: a path is required, and the routes are known", &table)
     }
 
     fn verdicts(&mut self) -> io::Result<()> {
-        let expected = Shares::of(&self.report.totals).expected;
+        let judged = Shares::of(&self.report.totals).judged;
         let mut table = Table::new([
             ("verdict", Align::Left),
             ("flows", Align::Right),
@@ -136,7 +137,7 @@ impl CoveragePage<'_> {
                 grouped(totals.packets),
                 bytes(totals.bytes),
                 if verdict.counts_in_percentages() {
-                    share(self.report, totals.flows, expected.flows)
+                    share(self.report, totals.flows, judged.flows)
                 } else {
                     String::new()
                 },
@@ -146,8 +147,8 @@ impl CoveragePage<'_> {
             }
         }
         let heading = format!(
-            "Verdicts; shares are of the {} asked of and with known paths",
-            flows(expected.flows)
+            "Verdicts; shares are of {}",
+            counted(judged.flows, "judged flow", "judged flows")
         );
         self.page.table(&heading, &table)
     }
@@ -350,22 +351,22 @@ mod tests {
 
     #[test]
     fn the_page_by_hand() {
-        // Asked: 1 + 2 + 1 + 7 + 3 = 14 flows of 1,000 + 2,000,000 + 100 + 7,000,000 + 3,000
-        // bytes = 8.59 MiB; as asked 10 of 14 = 71.4 %, by bytes 7,003,000 of 9,004,100 = 77.8 %;
+        // Judged: 1 + 2 + 1 + 7 + 3 = 14 flows of 1,000 + 2,000,000 + 100 + 7,000,000 + 3,000
+        // bytes = 8.59 MiB; as required 10 of 14 = 71.4 %, by bytes 7,003,000 of 9,004,100 = 77.8 %;
         // in logs 7 of 14. Without the rule of 3 flows: 7 of 11 = 63.6 %.
         let want = "\
-FINDINGS: 4 flows (1.9 MiB) of 14 that a rule asks something of do not go as asked: 3 findings
-(1 private_endpoint_bypass, 1 one_way, 1 missing_evidence); the routes of 2 more flows are not
-known, which counts neither way.
+FINDINGS: 4 of 14 judged flows (1.9 MiB) do not take the path that a rule requires: 3 findings
+(1 private_endpoint_bypass, 1 one_way, 1 missing_evidence); 2 flows could not be judged, because
+the routes are not known.
 
-Coverage by rule, of the flows asked of and with known paths
-  asked    bytes  as asked  of flows  of bytes  in logs  fail  rule
-     11  8.6 MiB         7    63.6 %    77.8 %   63.6 %     4  on-premises to private endpoints
-      3  2.9 KiB         3   100.0 %   100.0 %    0.0 %     0  spoke to spoke
-      0      0 B         0         -         -        -     0  internet egress
-     14  8.6 MiB        10    71.4 %    77.8 %   50.0 %     4  (all rules, each flow once)
+Coverage by rule; judged: a path is required, and the routes are known
+  judged    bytes  as required  of flows  of bytes  in logs  fail  rule
+      11  8.6 MiB            7    63.6 %    77.8 %   63.6 %     4  on-premises to private endpoints
+       3  2.9 KiB            3   100.0 %   100.0 %    0.0 %     0  spoke to spoke
+       0      0 B            0         -         -        -     0  internet egress
+      14  8.6 MiB           10    71.4 %    77.8 %   50.0 %     4  (all rules, each flow once)
 
-Verdicts; shares are of the 14 flows asked of and with known paths
+Verdicts; shares are of 14 judged flows
   verdict              flows  tuples  packets    bytes  of flows
   platform                 5      10        5    500 B
   not_required             4       8        4    400 B

@@ -9,7 +9,7 @@ use crate::coverage::CoverageReport;
 
 /// Writes the result of a verification as JUnit XML: a test suite for each rule, and in it a failed
 /// test case for each cause of findings (code and route); a rule without findings has one test case
-/// that passed, or was skipped where nothing was recorded that the rule asks anything of.
+/// that passed, or was skipped where the rule requires a path of no recorded flow.
 ///
 /// Characters that XML cannot hold are shown as `\u{…}` or replaced. Holds no time: the same report
 /// gives the same bytes.
@@ -72,7 +72,7 @@ impl Suite<'_> {
     }
 
     fn skipped(&self) -> usize {
-        usize::from(self.groups.is_empty() && self.shares.expected.flows == 0)
+        usize::from(self.groups.is_empty() && self.shares.judged.flows == 0)
     }
 }
 
@@ -107,15 +107,18 @@ fn write_suite(suite: &Suite<'_>, out: &mut dyn Write) -> io::Result<()> {
         write_failure(&rule, group, out)?;
     }
     if suite.groups.is_empty() {
-        write!(out, "    <testcase classname=\"{rule}\" name=\"every flow goes as asked\"")?;
+        write!(
+            out,
+            "    <testcase classname=\"{rule}\" name=\"every flow takes the required path\""
+        )?;
         if suite.skipped() == 0 {
             writeln!(out, "/>")?;
         } else {
             writeln!(out, ">")?;
             writeln!(
                 out,
-                "      <skipped message=\"no recorded flow of a known path is one that the rule \
-                 asks anything of\"/>"
+                "      <skipped message=\"the rule requires a path of no recorded flow whose routes \
+                 are known\"/>"
             )?;
             writeln!(out, "    </testcase>")?;
         }
@@ -216,7 +219,7 @@ mod tests {
             names,
             [
                 "private_endpoint_bypass: hub/GatewaySubnet: 10.13.77.6/32 → private_endpoint",
-                "one_way: no route table: no route → no_route",
+                "one_way: table not named: no_route",
                 "missing_evidence: hub/GatewaySubnet: 10.13.77.0/24 → firewall",
             ]
         );

@@ -101,6 +101,9 @@ impl TrafficReader {
     }
 
     /// Returns the bytes taken from the input so far, before decompression.
+    ///
+    /// Where damage ends an input before its end, this tells how far reading was ahead, which
+    /// depends on [`ReadOptions::chunk_bytes`].
     pub fn bytes_read(&self) -> u64 {
         self.source_bytes.get()
     }

@@ -24,7 +24,7 @@ const WIDTH: f64 = 960.0;
 const TRAFFIC_HEIGHT: f64 = 300.0;
 
 /// Where the three columns begin.
-const COLUMN_X: [f64; 3] = [210.0, 470.0, 738.0];
+const COLUMN_X: [f64; 3] = [220.0, 480.0, 728.0];
 
 const NODE_WIDTH: f64 = 12.0;
 
@@ -34,7 +34,7 @@ const SLOT_HEIGHT_MIN: f64 = 36.0;
 const GAP: f64 = 8.0;
 
 /// Room for as many characters as fit beside a column.
-const LABEL_CHARACTERS: usize = 27;
+const LABEL_CHARACTERS: usize = 24;
 
 pub(super) fn section(report: &CoverageReport) -> Markup {
     let ways = &report.by_way;
@@ -54,7 +54,7 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
                     svg width="16" height="12" aria-hidden="true" focusable="false" {
                         rect.ribbon width="16" height="12" {}
                     }
-                    span { "goes as asked, or nothing is asked of it" }
+                    span { "takes the required path, or none is required" }
                 }
                 li {
                     svg width="16" height="12" aria-hidden="true" focusable="false" {

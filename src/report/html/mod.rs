@@ -19,7 +19,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::outside::Outside;
 use super::coverage_summary::{
-    Shares, counted, flows, result_sentence, result_word, share, totals_of, withheld,
+    Shares, counted, result_sentence, result_word, share, totals_of, withheld,
 };
 use super::display::{bytes, grouped};
 use crate::coverage::{CoverageReport, Verdict};
@@ -125,16 +125,16 @@ fn headline(report: &CoverageReport) -> Markup {
 }
 
 fn numbers(report: &CoverageReport) -> Markup {
-    let Shares { expected, as_asked, seen, failing } = Shares::of(&report.totals);
-    let of = |part: u64| match report.shows_percentages && expected.flows > 0 {
-        true => format!("{} of {}", share(report, part, expected.flows), flows(expected.flows)),
-        false => format!("of {}", flows(expected.flows)),
+    let Shares { judged, as_required, seen, failing } = Shares::of(&report.totals);
+    let of = |part: u64| match report.shows_percentages && judged.flows > 0 {
+        true => format!("{} of {}", share(report, part, judged.flows), grouped(judged.flows)),
+        false => format!("of {}", grouped(judged.flows)),
     };
     let unknown = totals_of(report, Verdict::Unknown);
     html! {
         dl.numbers {
-            (number("Asked of, paths known", &grouped(expected.flows), &bytes(expected.bytes)))
-            (number("Go as asked", &grouped(as_asked.flows), &of(as_asked.flows)))
+            (number("Judged flows", &grouped(judged.flows), &bytes(judged.bytes)))
+            (number("As required", &grouped(as_required.flows), &of(as_required.flows)))
             (number("Seen in a log", &grouped(seen.flows), &of(seen.flows)))
             (number("Fail", &grouped(failing.flows), &bytes(failing.bytes)))
             (number("Routes unknown", &grouped(unknown.flows), "outside every share"))

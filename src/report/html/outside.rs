@@ -6,15 +6,19 @@ use crate::report::display::neutral;
 
 /// A text that somebody else wrote: a name, a path, a message.
 ///
-/// Shown with what could steer or reorder made visible, then escaped. There is no other way into
-/// the page for it.
+/// Shown with what could steer or reorder made visible, cut where it is longer than any honest one,
+/// then escaped. There is no other way into the page for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outside<'a>(pub(super) &'a str);
+
+/// Resource identifiers stay below 400 characters, and messages name one or two of them.
+const CHARACTERS_MAX: usize = 1000;
 
 impl Render for Outside<'_> {
     fn render_to(&self, out: &mut String) {
         use std::fmt::Write as _;
-        Escaper::new(out).write_str(&neutral(self.0)).expect("a string takes any text");
+        let text = shortened(self.0, CHARACTERS_MAX);
+        Escaper::new(out).write_str(&text).expect("a string takes any text");
     }
 }
 
@@ -39,6 +43,7 @@ mod tests {
         let shown = |text| Outside(text).render().0;
         assert_eq!(shown("<b a=\"c\">&"), "&lt;b a=&quot;c&quot;&gt;&amp;");
         assert_eq!(shown("a\u{202e}b\0"), r"a\u{202e}b\u{0}");
+        assert_eq!(shown(&"<".repeat(1001)), "&lt;".repeat(999) + "…");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{Outside, legend, scrolling, segment};
 use crate::coverage::{CoverageReport, CoverageTotals, Verdict};
-use crate::report::coverage_summary::{Shares, flows, share};
+use crate::report::coverage_summary::{Shares, counted, flows, share};
 use crate::report::display::{bytes, grouped, percent};
 
 /// How many rules are drawn; a policy rarely has a tenth of them.
@@ -15,8 +15,8 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
         section aria-labelledby="rules" {
             h2 id="rules" { "Coverage by rule" }
             p.note {
-                "A share counts the flows of which the rule asks something and whose paths are "
-                "known. A flow that several rules ask something of counts in each."
+                "Judged are the flows of which the rule requires a path and whose routes are "
+                "known; shares are of these. A flow under several rules counts in each."
             }
             @if report.shows_percentages { (legend(&drawn(report))) }
             @for (name, totals) in report.by_rule.iter().take(RULES_MAX) {
@@ -30,20 +30,20 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
 }
 
 fn rule(report: &CoverageReport, name: &str, totals: &[(Verdict, CoverageTotals)]) -> Markup {
-    let Shares { expected, as_asked, seen, failing } = Shares::of(totals);
+    let Shares { judged, as_required, seen, failing } = Shares::of(totals);
     html! {
         article.rule {
             h3 { (Outside(name)) }
-            @if expected.flows == 0 {
-                p.note { "No recorded flow of a known path is one that it asks something of." }
+            @if judged.flows == 0 {
+                p.note { "It requires a path of no recorded flow whose routes are known." }
             } @else {
-                @if report.shows_percentages { (bar(totals, expected)) }
+                @if report.shows_percentages { (bar(totals, judged)) }
                 p {
-                    b { (grouped(as_asked.flows)) } " of " (flows(expected.flows)) " go as asked"
+                    b { (grouped(as_required.flows)) } " of " (counted(judged.flows, "judged flow", "judged flows")) " take the required path"
                     @if report.shows_percentages {
-                        " (" (share(report, as_asked.flows, expected.flows)) " of flows, "
-                        (share(report, as_asked.bytes, expected.bytes)) " of "
-                        (bytes(expected.bytes)) ")"
+                        " (" (share(report, as_required.flows, judged.flows)) " of flows, "
+                        (share(report, as_required.bytes, judged.bytes)) " of "
+                        (bytes(judged.bytes)) ")"
                     }
                     "; a log shows " (grouped(seen.flows)) "; "
                     b.failing[failing.flows > 0] { (grouped(failing.flows)) " fail" }
@@ -55,10 +55,10 @@ fn rule(report: &CoverageReport, name: &str, totals: &[(Verdict, CoverageTotals)
 }
 
 /// A bar of the flows of a rule by verdict.
-fn bar(totals: &[(Verdict, CoverageTotals)], expected: CoverageTotals) -> Markup {
+fn bar(totals: &[(Verdict, CoverageTotals)], judged: CoverageTotals) -> Markup {
     let mut before = 0u64;
-    let counted = totals.iter().filter(|(verdict, _)| verdict.counts_in_percentages());
-    let pieces: Vec<(Verdict, CoverageTotals, u64)> = counted
+    let drawn = totals.iter().filter(|(verdict, _)| verdict.counts_in_percentages());
+    let pieces: Vec<(Verdict, CoverageTotals, u64)> = drawn
         .map(|(verdict, totals)| {
             let start = before;
             before = before.saturating_add(totals.flows);
@@ -67,17 +67,17 @@ fn bar(totals: &[(Verdict, CoverageTotals)], expected: CoverageTotals) -> Markup
         .collect();
     let label = pieces
         .iter()
-        .map(|(verdict, totals, _)| format!("{verdict} {}", percent(totals.flows, expected.flows)));
+        .map(|(verdict, totals, _)| format!("{verdict} {}", percent(totals.flows, judged.flows)));
     let label = format!("Flows by verdict: {}", label.collect::<Vec<_>>().join(", "));
     html! {
         svg.bar width="100%" height="22" role="img" aria-label=(label) {
             @for (verdict, totals, start) in &pieces {
                 g {
                     title { (verdict) ": " (flows(totals.flows)) ", "
-                        (percent(totals.flows, expected.flows)) }
+                        (percent(totals.flows, judged.flows)) }
                     (segment(
-                        &along(*start, expected.flows),
-                        &along(totals.flows, expected.flows),
+                        &along(*start, judged.flows),
+                        &along(totals.flows, judged.flows),
                         "0",
                         "22",
                         *verdict,
@@ -94,7 +94,7 @@ fn along(part: u64, whole: u64) -> String {
 }
 
 fn verdicts(report: &CoverageReport) -> Markup {
-    let expected = report.denominator();
+    let judged = report.denominator();
     html! {
         table {
             thead { tr {
@@ -104,7 +104,7 @@ fn verdicts(report: &CoverageReport) -> Markup {
                 th.number scope="col" { "Packets" }
                 th.number scope="col" { "Bytes" }
                 @if report.shows_percentages {
-                    th.number scope="col" { "Of " (flows(expected.flows)) }
+                    th.number scope="col" { "Of " (counted(judged.flows, "judged flow", "judged flows")) }
                 }
             } }
             tbody {
@@ -122,7 +122,7 @@ fn verdicts(report: &CoverageReport) -> Markup {
                         @if report.shows_percentages {
                             td.number {
                                 @if verdict.counts_in_percentages() {
-                                    (share(report, totals.flows, expected.flows))
+                                    (share(report, totals.flows, judged.flows))
                                 } @else { "–" }
                             }
                         }

@@ -92,7 +92,7 @@ fn evidence(report: &CoverageReport) -> Markup {
         section aria-labelledby="evidence" {
             h2 id="evidence" { "Evidence" }
             @if sources.is_empty() {
-                p { "No firewall log: flows that go as asked are " code { "covered_unconfirmed" }
+                p { "No firewall log: flows that take the required path are " code { "covered_unconfirmed" }
                     "." }
             } @else {
                 (table)
@@ -179,7 +179,7 @@ fn books(report: &CoverageReport) -> Markup {
                 (grouped(tally.damaged_total())) " damaged"
             }
             @if !reasons.is_empty() {
-                table {
+                table.narrow {
                     thead { tr {
                         th.number scope="col" { "Records" }
                         th scope="col" { "What" }

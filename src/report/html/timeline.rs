@@ -1,4 +1,4 @@
-//! When flows that rules ask something of began, by verdict.
+//! When flows of which a rule requires a path began, by verdict.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
         section aria-labelledby="timeline" {
             h2 id="timeline" { "Timeline" }
             p.note {
-                "Flows that rules ask something of, by the time of their start; a column is "
+                "Flows of which a rule requires a path, by the time of their start; a column is "
                 (duration(columns.width_ns)) " wide, and its height is "
                 (columns.measure.noun()) "."
             }

@@ -150,8 +150,9 @@ struct WholeRows {
 }
 
 impl WholeRows {
-    /// How many lines a cell may go over.
+    /// How many lines a cell may go over, and about how many bytes.
     const ROW_LINES_MAX: usize = 32;
+    const ROW_BYTES_MAX: usize = 1 << 20;
 
     fn new(input: Box<dyn Read + Send>) -> Self {
         Self {
@@ -214,13 +215,18 @@ impl WholeRows {
     /// Adds the lines up to the one that closes the quote; false, and nothing added, if none does.
     fn join_lines(&mut self) -> bool {
         let mut closing = None;
+        let mut length = 0;
         for index in 0..Self::ROW_LINES_MAX {
+            if length > Self::ROW_BYTES_MAX {
+                break;
+            }
             if index == self.ahead.len() {
                 match self.read_line_ahead() {
                     None => break,
                     Some(line) => self.ahead.push_back(line),
                 }
             }
+            length += self.ahead[index].bytes.len();
             if has_open_quote(&self.ahead[index].bytes) {
                 closing = Some(index);
                 break;

@@ -86,9 +86,9 @@ impl Interpreter {
         let mut read = match fields.text(Field::Message) {
             Some(text) => {
                 let message = Message::parse(text).ok_or(Fault::Message(text))?;
-                self.from_message(&message, category).ok_or(Fault::Message(text))?
+                self.record_of_message(&message, category).ok_or(Fault::Message(text))?
             }
-            None => self.from_columns(fields, category)?,
+            None => self.record_of_columns(fields, category)?,
         };
         if matches!(read.protocol, Some(protocol::ICMP | protocol::ICMPV6)) {
             (read.source_port, read.destination_port) = (None, None);
@@ -97,7 +97,7 @@ impl Interpreter {
     }
 
     /// The category of a legacy log says less than its text.
-    fn from_message(
+    fn record_of_message(
         &mut self,
         message: &Message<'_>,
         category: Category,
@@ -131,7 +131,7 @@ impl Interpreter {
         })
     }
 
-    fn from_columns<'f>(
+    fn record_of_columns<'f>(
         &mut self,
         fields: &'f Fields<'f>,
         category: Category,

@@ -6,8 +6,9 @@ use memchr::memchr;
 
 use crate::traffic::Damage;
 
-/// The longest line that is read; a longer one is passed over. As long as the longest record.
-pub(super) const LINE_BYTES_MAX: usize = 64 << 20;
+/// The longest line that is read; a longer one is passed over. A record of a firewall has less than
+/// a thousandth of it; a table on one line may have many rows.
+pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// Reads lines.
 pub(super) struct Lines {

@@ -62,9 +62,7 @@ impl<'m> Message<'m> {
             if rest.is_empty() {
                 return self;
             }
-            let (sentence, next) = rest.split_once(". ").unwrap_or((rest, ""));
-            let (label, _) = sentence.split_once(':').unwrap_or((sentence, ""));
-            let text = rest[label.len()..].trim_start_matches([':', ' ']);
+            let (label, text) = label_of(rest);
             rest = match label {
                 // A sender may write anything into its URL, but no blank.
                 "Url" => text.split_once(' ').map_or("", |(_, rest)| rest),
@@ -80,9 +78,20 @@ impl<'m> Message<'m> {
                 }
                 "ThreatIntel" => return Self { is_threat_intel: true, ..self },
                 "Signature" | "IDS" => return Self { is_idps: true, ..self },
-                _ => next,
+                _ => rest.split_once(". ").map_or("", |(_, rest)| rest),
             };
         }
+    }
+}
+
+/// Returns what a sentence is about, and the rest; nothing where it has no label.
+fn label_of(text: &str) -> (&str, &str) {
+    // Not searched beyond, as the next label may be far away.
+    const LABEL_BYTES_MAX: usize = 24;
+    let head = &text.as_bytes()[..text.len().min(LABEL_BYTES_MAX)];
+    match head.iter().position(|byte| matches!(byte, b':' | b'.')) {
+        Some(end) if head[end] == b':' => (&text[..end], text[end + 1..].trim_start_matches(' ')),
+        _ => ("", text),
     }
 }
 
@@ -101,7 +110,6 @@ fn endpoint(text: &str) -> Option<(Endpoint<'_>, &str)> {
 }
 
 /// Reads an endpoint that `word` announces; the outer `None` says that it is none.
-#[expect(clippy::type_complexity, reason = "an endpoint that may be absent, and what follows")]
 fn endpoint_behind<'m>(text: &'m str, word: &str) -> Option<(Option<Endpoint<'m>>, &'m str)> {
     match text.trim_start().strip_prefix(word) {
         None => Some((None, text)),

@@ -21,7 +21,9 @@ use crate::traffic::{Damage, NotApplicable, Tally};
 /// never by name. Reading cannot fail: what is damaged goes to the books, and reading goes on
 /// behind it wherever the form allows.
 ///
-/// Memory is flat at any size: a buffer, and the longest record (at most 64 MiB).
+/// Memory is flat at any size: buffers, and the longest line (at most 16 MiB) or, within brackets,
+/// the longest record (at most 64 MiB). In JSON and in separated values a record allocates nothing
+/// once its rule, its firewall and its destination's name were met before.
 ///
 /// # Examples
 ///

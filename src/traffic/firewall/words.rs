@@ -247,7 +247,7 @@ mod tests {
         names.split(' ').map(Column::named).collect()
     }
 
-    fn read<'r>(row: &'r str, columns: &[Option<Column>], wanted: &[Field]) -> Vec<String> {
+    fn read(row: &str, columns: &[Option<Column>], wanted: &[Field]) -> Vec<String> {
         let fields = fields(row, columns).unwrap_or_else(|| panic!("{row}"));
         let text = |field: &Field| fields.text(*field).unwrap_or("-").to_owned();
         wanted.iter().map(text).collect()
