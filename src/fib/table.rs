@@ -337,15 +337,25 @@ impl TableContent {
         owners: &Owners,
         next_hops: &mut NextHops,
     ) -> Result<Self, CompileError> {
-        let routes = table
-            .winners(owners)
-            .into_iter()
+        // Routes that share a hop share its allocation, so that a table meets each hop once.
+        let mut met: AHashMap<(usize, bool), NextHopId> = AHashMap::new();
+        let winners = table.winners(owners);
+        let routes = winners
+            .iter()
             .map(|winner| {
-                let id = next_hops.intern(InternedNextHop {
-                    next_hop: winner.next_hop,
-                    may_lose_to_service_tag: winner.may_lose_to_service_tag,
-                })?;
-                Ok((winner.prefix, winner.source, id))
+                let hop = (Arc::as_ptr(&winner.next_hop).addr(), winner.may_lose_to_service_tag);
+                let id = match met.get(&hop) {
+                    Some(id) => *id,
+                    None => {
+                        let id = next_hops.intern(InternedNextHop {
+                            next_hop: NextHop::clone(&winner.next_hop),
+                            may_lose_to_service_tag: winner.may_lose_to_service_tag,
+                        })?;
+                        met.insert(hop, id);
+                        id
+                    }
+                };
+                Ok((winner.prefix, winner.source.clone(), id))
             })
             .collect::<Result<_, CompileError>>()?;
         Ok(Self { routes, has_unresolved_service_tag: table.has_unresolved_service_tag() })

@@ -30,6 +30,8 @@ pub(super) struct Base {
     none_rows: Vec<u32>,
     pub(super) services: Vec<Arc<ServicePrefixes>>,
     endpoints: Vec<Arc<Endpoints>>,
+    /// Prefixes of gateways that hold private endpoints: those that no row of a network keeps out.
+    endpoint_gateways: AHashSet<AddressPrefix>,
 }
 
 /// A private endpoint's row: where it stands in a [`Base`], and how its rule is judged.
@@ -37,6 +39,8 @@ pub(super) struct Base {
 pub(super) struct EndpointRow {
     /// The number of the row.
     pub(super) index: u32,
+    /// The endpoint's address.
+    pub(super) address: IpAddr,
     /// Route tables apply to the endpoint's subnet.
     pub(super) applies_route_tables: bool,
     /// The length of the prefix of the endpoint's VNet that holds it.
@@ -75,6 +79,8 @@ impl Draft {
     ///   although it may be longer, and also where that row itself loses to a user-defined route.
     ///   (Documented; the last part is a decision. How Azure shows such a row is not known; it
     ///   stands here as Invalid.)
+    /// * A gateway's row at the address of a private endpoint is not used either. (Inferred from the
+    ///   rule for private endpoints, which knows no gateway.)
     /// * A gateway's row takes the place of the system's row of the same prefix to the Internet or
     ///   to `None`: Azure does not show that one. (Seen in published outputs for `0.0.0.0/0`;
     ///   inferred for the blocks.)
@@ -95,11 +101,19 @@ impl Draft {
             .filter_map(RouteRow::prefix)
             .collect();
         let mut used_by_gateways = AHashSet::new();
+        let mut endpoint_gateways = AHashSet::new();
         for row in self.rows.iter_mut().filter(|row| is_used_gateway_row(row)) {
             let Some(prefix) = row.prefix() else { continue };
             let is_inside_service =
                 services.iter().any(|service| lies_inside(prefix, &service.prefixes));
-            if is_inside_service || lies_inside(prefix, &networks) {
+            let is_kept_out = is_inside_service || lies_inside(prefix, &networks);
+            let holds_endpoint =
+                || endpoints.iter().any(|all| !all.positions_in(prefix).is_empty());
+            if !is_kept_out && holds_endpoint() {
+                endpoint_gateways.insert(prefix);
+            }
+            let is_host = prefix == AddressPrefix::host(prefix.address());
+            if is_kept_out || is_host && endpoint_gateways.contains(&prefix) {
                 row.state = RouteState::Invalid;
                 row.rejected = Some(Rejection::SystemPreferredOverBgp);
             } else {
@@ -121,7 +135,14 @@ impl Draft {
             .filter(|(_, row)| is_none_block(row))
             .map(|(index, _)| index)
             .collect();
-        Base { rows: self.rows.into(), by_prefix: self.by_prefix, none_rows, services, endpoints }
+        Base {
+            rows: self.rows.into(),
+            by_prefix: self.by_prefix,
+            none_rows,
+            services,
+            endpoints,
+            endpoint_gateways,
+        }
     }
 }
 
@@ -170,6 +191,14 @@ impl Base {
             }
             start += endpoints.rows.len();
         }
+    }
+
+    /// Returns true when a gateway has a longer route to a private endpoint than `length`.
+    pub(super) fn has_longer_gateway_route(&self, address: IpAddr, length: u8) -> bool {
+        !self.endpoint_gateways.is_empty()
+            && (length + 1..=AddressPrefix::host(address).length())
+                .filter_map(|length| AddressPrefix::new(address, length).ok())
+                .any(|prefix| self.endpoint_gateways.contains(&prefix))
     }
 
     /// Returns the private endpoint at an address.

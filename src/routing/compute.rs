@@ -7,7 +7,7 @@ use ahash::AHashMap;
 use super::base::{Base, Draft};
 use super::gateways::{Gateways, Transit};
 use super::merge::{MergeOptions, merge};
-use super::private_endpoints::{self, Endpoints};
+use super::private_endpoints::{self, NetworkEndpoints};
 use super::route_table::RouteRows;
 use super::service_endpoints::{ServicePrefixes, Services};
 use super::topology::{Hub, SubnetPlace, Topology};
@@ -167,7 +167,7 @@ struct Computation<'t, 'r> {
     tags: Tags<'t>,
     gateways: Gateways<'r>,
     gateway_rows: Vec<Arc<[RouteRow]>>,
-    endpoints: Vec<Arc<Endpoints>>,
+    endpoints: Vec<NetworkEndpoints>,
     services: Services,
     user_rows: UserRows,
     bases: AHashMap<BaseKey, Arc<Base>>,
@@ -239,9 +239,9 @@ impl<'t, 'r> Computation<'t, 'r> {
             user_rows: user_rows.as_ref().map(|rows| rows.as_ptr().addr()),
             options,
         };
-        let user_rows = user_rows.as_deref().unwrap_or_default();
+        let user_rows = user_rows.unwrap_or_default();
         let rows =
-            self.merged.entry(key).or_insert_with(|| merge(&base, user_rows, options)).clone();
+            self.merged.entry(key).or_insert_with(|| merge(&base, &user_rows, options)).clone();
         let mut table = RouteTable::of_rows(name, RouteTableBasis::Computed, rows);
         table.scope = Some(ScopeId::of_network(place.network));
         table
@@ -279,7 +279,11 @@ impl<'t, 'r> Computation<'t, 'r> {
         if let Some(prefix) = hub.and_then(|hub| hub.address_prefix) {
             peering::add_hub(&mut draft, prefix, key.is_peering_disabled);
         }
-        for row in self.gateway_rows[key.network].iter() {
+        // As with peerings, IPv6 comes only to where there is IPv6. (Decision.)
+        let has_ipv6 = network.has_ipv6();
+        let is_of_family =
+            |row: &&RouteRow| row.prefix().is_some_and(|prefix| prefix.is_ipv4() || has_ipv6);
+        for row in self.gateway_rows[key.network].iter().filter(is_of_family) {
             draft.push(match key.is_propagation_disabled {
                 // No row of a gateway, not even of its static prefixes, reaches such a subnet.
                 // Source: Microsoft, "Virtual network traffic routing" (read 2026-11-20).
@@ -293,10 +297,8 @@ impl<'t, 'r> Computation<'t, 'r> {
         }
         let peers = network.links.iter().filter(|link| link.brings_routes());
         let seen = std::iter::once(key.network).chain(peers.filter_map(|link| link.remote));
-        let endpoints = seen
-            .map(|network| Arc::clone(&self.endpoints[network]))
-            .filter(|endpoints| !endpoints.is_empty())
-            .collect();
+        let endpoints =
+            seen.flat_map(|network| self.endpoints[network].seen(has_ipv6)).cloned().collect();
         draft.finish(services, endpoints)
     }
 

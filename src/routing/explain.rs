@@ -60,7 +60,7 @@ impl RouteTable {
         let winner = matched_prefix.map(|prefix| {
             let rows: Vec<&RouteRow> =
                 usable().copied().filter(|row| row.prefix() == Some(prefix)).collect();
-            self.winner(owners, prefix, &rows, &self.service_tag_next_hops(owners))
+            self.winner(owners, prefix, &rows)
         });
         let tag_may_win = is_internet(destination)
             && winner
@@ -78,7 +78,7 @@ impl RouteTable {
             class,
             matched_prefix,
             route_source: winner.as_ref().map(|winner| winner.source.clone()),
-            next_hop: winner.map(|winner| winner.next_hop),
+            next_hop: winner.map(|winner| NextHop::clone(&winner.next_hop)),
             reason,
             candidates: ranked(holding, matched_prefix),
         }

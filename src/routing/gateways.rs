@@ -169,9 +169,9 @@ impl<'r> Gateways<'r> {
         id: &ResourceId,
     ) -> impl Iterator<Item = &'r LearnedRoute> + use<'r, 's> {
         let by = |key: &str| self.learned.get(&key.to_ascii_lowercase());
-        let found = by(id.as_str()).or_else(|| by(name));
-        found
+        [by(id.as_str()), by(name)]
             .into_iter()
+            .flatten()
             .flatten()
             .copied()
             .filter(|route| !route.origin.eq_ignore_ascii_case("Network"))
@@ -263,7 +263,8 @@ pub(super) enum Transit {
     From(usize),
     /// It does, and the other side does not allow it.
     NotAllowed,
-    /// It does, and the snapshot does not hold the other side.
+    /// It does, and the snapshot does not hold the other side, or only subnets are peered, which is
+    /// not computed.
     Unknown,
 }
 
@@ -278,6 +279,7 @@ impl Link<'_> {
             return Transit::NotUsed;
         }
         match (self.remote, self.reverse) {
+            _ if self.peering.is_subnet_peering => Transit::Unknown,
             (Some(remote), Some(reverse)) if reverse.allow_gateway_transit => Transit::From(remote),
             (Some(_), _) => Transit::NotAllowed,
             (None, _) => Transit::Unknown,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::base::Base;
 use super::route_table::RouteRows;
@@ -30,18 +31,22 @@ pub(super) struct MergeOptions {
 ///
 /// Source: Microsoft, "Virtual network traffic routing", §How Azure selects a route (read
 /// 2026-11-20).
-pub(super) fn merge(base: &Base, user_rows: &[RouteRow], options: MergeOptions) -> RouteRows {
-    let mut merge = Merge { base, own: user_rows.to_vec(), changed: BTreeMap::new() };
+pub(super) fn merge(base: &Base, user_rows: &Arc<[RouteRow]>, options: MergeOptions) -> RouteRows {
+    let mut merge =
+        Merge { base, users: user_rows, rejected: BTreeMap::new(), changed: BTreeMap::new() };
     merge.reject_user_rows(options);
     merge.override_equal_prefixes();
-    merge.invalidate_private_endpoints();
     merge.decide_none_blocks();
+    merge.invalidate_private_endpoints();
     merge.finish()
 }
 
 struct Merge<'b> {
     base: &'b Base,
-    own: Vec<RouteRow>,
+    users: &'b Arc<[RouteRow]>,
+    /// User-defined rows that this subnet does not use, by their numbers among them.
+    rejected: BTreeMap<u32, RouteRow>,
+    /// Rows of the base that are not what they were, by their numbers.
     changed: BTreeMap<u32, RouteRow>,
 }
 
@@ -55,7 +60,10 @@ impl Merge<'_> {
     ///   route tables apply to the endpoint's subnet. (Seen in a published output; the exception is
     ///   a decision.)
     fn reject_user_rows(&mut self, options: MergeOptions) {
-        for row in self.own.iter_mut().filter(|row| row.rejected.is_none()) {
+        for (index, row) in (0u32..).zip(self.users.iter()) {
+            if row.rejected.is_some() {
+                continue;
+            }
             let Some(prefix) = row.prefix() else { continue };
             let is_to_gateway = row.next_hop_type == NextHopType::VirtualNetworkGateway;
             let rejection = if is_to_gateway && !prefix.is_ipv4() {
@@ -68,15 +76,15 @@ impl Merge<'_> {
                 None
             };
             if rejection.is_some() {
-                row.state = RouteState::Invalid;
-                row.rejected = rejection;
+                let loser =
+                    RouteRow { state: RouteState::Invalid, rejected: rejection, ..row.clone() };
+                self.rejected.insert(index, loser);
             }
         }
     }
 
     fn override_equal_prefixes(&mut self) {
-        for row in self.own.iter().filter(|row| row.rejected.is_none()) {
-            let Some(prefix) = row.prefix() else { continue };
+        for prefix in used(self.users, &self.rejected).filter_map(RouteRow::prefix) {
             for &index in self.base.at(prefix) {
                 let loser = self.base.row(index);
                 let is_hidden_none = loser.rejected == Some(Rejection::DefaultRouteOverridden);
@@ -94,17 +102,25 @@ impl Merge<'_> {
     /// A private endpoint's row is Invalid where route tables apply to its subnet and the best other
     /// route to it is a user-defined one that is at least as long as the prefix of its VNet.
     ///
-    /// Nothing but a user-defined route can be longer than that prefix, and at the same prefix the
-    /// user-defined route wins; so any such route will do. (Documented, and seen in published
+    /// Only user-defined routes are longer than that prefix, and at the same prefix they win, so any
+    /// such route will do; but where a route table keeps the peering's row out, a gateway's route may
+    /// be the longest, and in a peered VNet that is larger than a reserved block, the block's. (Documented, and seen in published
     /// outputs. The page's three wordings of the condition contradict each other; the outputs
     /// decide.)
     ///
     /// Source: Microsoft, "Manage network policies for private endpoints" (read 2026-11-20).
     fn invalidate_private_endpoints(&mut self) {
-        for row in self.own.iter().filter(|row| row.rejected.is_none()) {
-            let Some(prefix) = row.prefix() else { continue };
+        let none_blocks = self.none_blocks();
+        for prefix in used(self.users, &self.rejected).filter_map(RouteRow::prefix) {
             self.base.endpoints_in(prefix, |endpoint| {
-                if endpoint.applies_route_tables && prefix.length() >= endpoint.space_length {
+                let length = prefix.length();
+                if endpoint.applies_route_tables
+                    && length >= endpoint.space_length
+                    && !self.base.has_longer_gateway_route(endpoint.address, length)
+                    && !none_blocks
+                        .iter()
+                        .any(|block| block.length() > length && block.contains(endpoint.address))
+                {
                     self.changed.entry(endpoint.index).or_insert_with(|| RouteRow {
                         state: RouteState::Invalid,
                         rejected: Some(Rejection::PrivateEndpointInvalidatedByUdr),
@@ -122,10 +138,8 @@ impl Merge<'_> {
     ///
     /// Source: Microsoft, "Virtual network traffic routing", §Routing example (read 2026-11-20).
     fn decide_none_blocks(&mut self) {
-        let is_default = |row: &&RouteRow| {
-            row.rejected.is_none() && row.prefix() == Some(AddressPrefix::IPV4_ALL)
-        };
-        let Some(default) = self.own.iter().find(is_default) else { return };
+        let is_default = |row: &&RouteRow| row.prefix() == Some(AddressPrefix::IPV4_ALL);
+        let Some(default) = used(self.users, &self.rejected).find(is_default) else { return };
         let keeps_none = matches!(default.next_hop_type, NextHopType::Internet | NextHopType::None);
         for &index in self.base.none_rows() {
             let row = self.base.row(index);
@@ -139,12 +153,37 @@ impl Merge<'_> {
         }
     }
 
-    fn finish(self) -> RouteRows {
-        let Self { base, mut own, changed } = self;
-        let (replaced, rows): (Vec<u32>, Vec<RouteRow>) = changed.into_iter().unzip();
-        own.extend(rows);
-        RouteRows::layered(base.chunks().cloned().collect(), replaced, own)
+    /// The reserved blocks that still have a row.
+    fn none_blocks(&self) -> Vec<AddressPrefix> {
+        let rows = self.base.none_rows().iter();
+        rows.map(|index| self.changed.get(index).unwrap_or_else(|| self.base.row(*index)))
+            .filter(|row| !row.is_absent)
+            .filter_map(RouteRow::prefix)
+            .collect()
     }
+
+    /// The rows of the base, then the user-defined ones, less those that are not what they were.
+    fn finish(self) -> RouteRows {
+        let Self { base, users, rejected, changed } = self;
+        let mut chunks: Vec<Arc<[RouteRow]>> = base.chunks().cloned().collect();
+        let base_count: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        let first_user = u32::try_from(base_count).expect("rows are far below 2^32");
+        chunks.push(Arc::clone(users));
+        let rejected = rejected.into_iter().map(|(index, row)| (first_user + index, row));
+        let (replaced, own) = changed.into_iter().chain(rejected).unzip();
+        RouteRows::layered(chunks.into(), replaced, own)
+    }
+}
+
+/// The user-defined rows that the subnet uses.
+fn used<'r>(
+    users: &'r [RouteRow],
+    rejected: &'r BTreeMap<u32, RouteRow>,
+) -> impl Iterator<Item = &'r RouteRow> {
+    (0u32..)
+        .zip(users)
+        .filter(|(index, row)| row.rejected.is_none() && !rejected.contains_key(index))
+        .map(|(_, row)| row)
 }
 
 /// A row that lost at its own prefix to a user-defined route.

@@ -209,6 +209,12 @@ impl Owners {
         }
     }
 
+    /// Returns true when the hop of a row is not told by its type, addresses and source alone.
+    pub(super) fn depends_on_prefix(&self, scope: Option<ScopeId>, row: &RouteRow) -> bool {
+        row.source == RouteSource::VirtualNetworkGateway
+            && self.scope(scope).is_some_and(|scope| scope.policy.is_some())
+    }
+
     /// Returns what stands behind an address that packets of a network are sent to.
     pub(super) fn behind(&self, scope: Option<ScopeId>, address: IpAddr) -> Behind {
         if let Some(index) = self.named_firewall_at(address) {

@@ -30,6 +30,22 @@ pub(super) struct Endpoints {
     entries: Vec<Entry>,
 }
 
+/// The private endpoints of one VNet, by family: IPv6 rows come only to where there is IPv6.
+/// (Decision.)
+#[derive(Debug, Default)]
+pub(super) struct NetworkEndpoints {
+    ipv4: Arc<Endpoints>,
+    ipv6: Arc<Endpoints>,
+}
+
+impl NetworkEndpoints {
+    /// Returns those that a network sees.
+    pub(super) fn seen(&self, has_ipv6: bool) -> impl Iterator<Item = &Arc<Endpoints>> {
+        let ipv6 = Some(&self.ipv6).filter(|_| has_ipv6);
+        std::iter::once(&self.ipv4).chain(ipv6).filter(|endpoints| !endpoints.entries.is_empty())
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     address: IpAddr,
@@ -56,12 +72,8 @@ impl Endpoints {
     }
 
     pub(super) fn at(&self, position: usize, index: u32) -> EndpointRow {
-        let Entry { applies_route_tables, space_length, .. } = self.entries[position];
-        EndpointRow { index, applies_route_tables, space_length }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        let Entry { address, applies_route_tables, space_length } = self.entries[position];
+        EndpointRow { index, address, applies_route_tables, space_length }
     }
 }
 
@@ -69,7 +81,7 @@ impl Endpoints {
 pub(super) fn by_network(
     topology: &Topology<'_>,
     findings: &mut Vec<Finding>,
-) -> Vec<Arc<Endpoints>> {
+) -> Vec<NetworkEndpoints> {
     let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); topology.networks.len()];
     let interfaces = Interfaces::of(topology);
     for endpoint in &topology.resources.private_endpoints {
@@ -116,7 +128,13 @@ pub(super) fn by_network(
             space_length: network.space_of(address).map_or(0, AddressPrefix::length),
         }));
     }
-    entries.into_iter().map(|entries| Arc::new(Endpoints::new(entries))).collect()
+    let of_network = |entries: Vec<Entry>| {
+        let (ipv4, ipv6): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| entry.address.is_ipv4());
+        let [ipv4, ipv6] = [ipv4, ipv6].map(|entries| Arc::new(Endpoints::new(entries)));
+        NetworkEndpoints { ipv4, ipv6 }
+    };
+    entries.into_iter().map(of_network).collect()
 }
 
 /// The NICs of private endpoints, found from either side of the reference.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::AHashSet;
+use ahash::{AHashMap, AHashSet};
 
 use super::{NextHop, Owners, Rejection, RouteRow, RouteTable, RouteTableBasis};
 use crate::azure::{
-    EffectiveRoute, NextHopType, RouteDestination, RouteSource, RouteState, ServiceEndpointPriority,
+    EffectiveRoute, NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState,
+    ServiceEndpointPriority,
 };
 use crate::net::AddressPrefix;
 
@@ -18,8 +19,8 @@ pub struct WinningRoute {
     pub prefix: AddressPrefix,
     /// Who made the winning rows.
     pub source: RouteSource,
-    /// The hop; rows of equal cost make one set.
-    pub next_hop: NextHop,
+    /// The hop; rows of equal cost make one set. Rows with one hop share it.
+    pub next_hop: Arc<NextHop>,
     /// A row of a service tag whose prefixes are not known may hold Internet addresses of this
     /// prefix and would send them elsewhere.
     pub may_lose_to_service_tag: bool,
@@ -58,15 +59,33 @@ impl RouteTable {
     /// Returns the prefixes that the table uses, sorted, each with one next hop.
     pub fn winners(&self, owners: &Owners) -> Vec<WinningRoute> {
         let tagged = self.service_tag_next_hops(owners);
-        let mut by_prefix: BTreeMap<AddressPrefix, Vec<&RouteRow>> = BTreeMap::new();
-        for row in self.rows().filter(|row| row.rejected.is_none()) {
-            if let RouteDestination::Prefix(prefix) = row.destination {
-                by_prefix.entry(prefix).or_default().push(row);
-            }
-        }
-        by_prefix
-            .into_iter()
-            .map(|(prefix, rows)| self.winner(owners, prefix, &rows, &tagged))
+        let mut rows: Vec<(AddressPrefix, &RouteRow)> = self
+            .rows()
+            .filter(|row| row.rejected.is_none())
+            .filter_map(|row| Some((row.prefix()?, row)))
+            .collect();
+        rows.sort_by_key(|(prefix, _)| *prefix);
+        // Most rows of a table share a few hops.
+        let mut known: AHashMap<(&NextHopType, &NextHopIps, &RouteSource), Arc<NextHop>> =
+            AHashMap::new();
+        rows.chunk_by(|a, b| a.0 == b.0)
+            .map(|group| {
+                let prefix = group[0].0;
+                let next_hop = match group {
+                    [(_, row)] if !owners.depends_on_prefix(self.scope, row) => Arc::clone(
+                        known
+                            .entry((&row.next_hop_type, &row.next_hop_ips, &row.source))
+                            .or_insert_with(|| {
+                                Arc::new(owners.next_hop_of_set(self.scope, &[row]))
+                            }),
+                    ),
+                    _ => {
+                        let rows: Vec<&RouteRow> = group.iter().map(|(_, row)| *row).collect();
+                        Arc::new(owners.next_hop_of_set(self.scope, &rows))
+                    }
+                };
+                winner(prefix, group[0].1, next_hop, &tagged)
+            })
             .collect()
     }
 
@@ -76,16 +95,9 @@ impl RouteTable {
         owners: &Owners,
         prefix: AddressPrefix,
         rows: &[&RouteRow],
-        tagged: &[NextHop],
     ) -> WinningRoute {
-        let next_hop = owners.next_hop_of_set(self.scope, rows);
-        WinningRoute {
-            prefix,
-            source: rows[0].source.clone(),
-            may_lose_to_service_tag: prefix.length() <= DEFAULT_ROUTE_LENGTH_MAX
-                && tagged.iter().any(|other| *other != next_hop),
-            next_hop,
-        }
+        let next_hop = Arc::new(owners.next_hop_of_set(self.scope, rows));
+        winner(prefix, rows[0], next_hop, &self.service_tag_next_hops(owners))
     }
 
     /// Returns true when the table has a row of a service tag whose prefixes are not known.
@@ -105,7 +117,7 @@ impl RouteTable {
         self.rows().filter(|row| row.rejected == Some(Rejection::SystemPreferredOverBgp))
     }
 
-    pub(super) fn service_tag_next_hops(&self, owners: &Owners) -> Vec<NextHop> {
+    fn service_tag_next_hops(&self, owners: &Owners) -> Vec<NextHop> {
         self.unresolved_service_tag_rows()
             .map(|row| owners.next_hop_of_set(self.scope, &[row]))
             .collect()
@@ -116,6 +128,21 @@ impl RouteTable {
 /// hold public blocks of /8 and longer, so what such a route wins, an unknown tag may win instead;
 /// routes that were written for a block of their own are believed.
 const DEFAULT_ROUTE_LENGTH_MAX: u8 = 1;
+
+fn winner(
+    prefix: AddressPrefix,
+    row: &RouteRow,
+    next_hop: Arc<NextHop>,
+    tagged: &[NextHop],
+) -> WinningRoute {
+    WinningRoute {
+        prefix,
+        source: row.source.clone(),
+        may_lose_to_service_tag: prefix.length() <= DEFAULT_ROUTE_LENGTH_MAX
+            && tagged.iter().any(|other| *other != *next_hop),
+        next_hop,
+    }
+}
 
 fn rows_of(route: &EffectiveRoute) -> impl Iterator<Item = RouteRow> + '_ {
     route.destinations.iter().map(|destination| RouteRow {

@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::private_endpoints::Endpoints;
+use super::private_endpoints::NetworkEndpoints;
 use super::system_routes::row;
 use super::topology::{Hub, Topology};
 use super::{Rejection, RouteRow, gateways};
@@ -110,7 +109,7 @@ pub(super) fn spoke_rows(
 pub(super) fn gateway_rows(
     topology: &Topology<'_>,
     hub_index: usize,
-    endpoints: &[Arc<Endpoints>],
+    endpoints: &[NetworkEndpoints],
 ) -> Vec<RouteRow> {
     let hub = &topology.hubs[hub_index];
     let table = default_table(topology, hub);
@@ -133,14 +132,13 @@ pub(super) fn gateway_rows(
             .map(|row| row.source.clone())
     };
     let others = rows.clone();
-    for (_, network) in &hub.connections {
-        let Some(endpoints) = network.and_then(|network| endpoints.get(network)) else { continue };
+    let networks = hub.connections.iter().filter_map(|(_, network)| *network);
+    for endpoints in networks.flat_map(|network| endpoints[network].seen(false)) {
         for (position, endpoint) in endpoints.rows.iter().enumerate() {
             let mut endpoint = endpoint.clone();
-            let address = endpoint.prefix().map(AddressPrefix::address);
-            let best = address.and_then(|address| best_other(address, &others));
-            let applies = endpoints.at(position, 0).applies_route_tables;
-            if applies && best == Some(RouteSource::User) {
+            let judged = endpoints.at(position, 0);
+            let best = best_other(judged.address, &others);
+            if judged.applies_route_tables && best == Some(RouteSource::User) {
                 endpoint.state = RouteState::Invalid;
                 endpoint.rejected = Some(Rejection::PrivateEndpointInvalidatedByUdr);
             }
@@ -158,7 +156,7 @@ pub(super) fn gateway_rows(
 pub(super) fn firewall_rows(
     topology: &Topology<'_>,
     hub_index: usize,
-    endpoints: &[Arc<Endpoints>],
+    endpoints: &[NetworkEndpoints],
 ) -> Vec<RouteRow> {
     let hub = &topology.hubs[hub_index];
     let mut rows = Vec::new();
@@ -169,7 +167,8 @@ pub(super) fn firewall_rows(
         for prefix in &topology.networks[network].network.address_space {
             rows.push(row(*prefix, NextHopType::VNetPeering));
         }
-        rows.extend(endpoints[network].rows.iter().cloned());
+        let seen = endpoints[network].seen(false);
+        rows.extend(seen.flat_map(|endpoints| endpoints.rows.iter().cloned()));
     }
     for prefix in branch_prefixes(topology, hub) {
         rows.extend(gateways::rows(prefix, None));
