@@ -28,6 +28,10 @@ pub(super) struct Base {
     rows: Arc<[RouteRow]>,
     by_prefix: AHashMap<AddressPrefix, SmallVec<[u32; 2]>>,
     none_rows: Vec<u32>,
+    /// The lengths of the gateways' rows that are used, each once.
+    gateway_lengths: Vec<u8>,
+    /// The private endpoints' addresses that gateways have host routes to.
+    gateway_hosts: AHashSet<IpAddr>,
     pub(super) services: Vec<Arc<ServicePrefixes>>,
     endpoints: Vec<Arc<Endpoints>>,
 }
@@ -37,6 +41,8 @@ pub(super) struct Base {
 pub(super) struct EndpointRow {
     /// The number of the row.
     pub(super) index: u32,
+    /// The endpoint's address.
+    pub(super) address: IpAddr,
     /// Route tables apply to the endpoint's subnet.
     pub(super) applies_route_tables: bool,
     /// The length of the prefix of the endpoint's VNet that holds it.
@@ -75,6 +81,8 @@ impl Draft {
     ///   although it may be longer, and also where that row itself loses to a user-defined route.
     ///   (Documented; the last part is a decision. How Azure shows such a row is not known; it
     ///   stands here as Invalid.)
+    /// * A gateway's host route does not take a private endpoint's address either: the endpoint's
+    ///   row wins unless a user-defined route does. (Inferred.)
     /// * A gateway's row takes the place of the system's row of the same prefix to the Internet or
     ///   to `None`: Azure does not show that one. (Seen in published outputs for `0.0.0.0/0`;
     ///   inferred for the blocks.)
@@ -95,11 +103,18 @@ impl Draft {
             .filter_map(RouteRow::prefix)
             .collect();
         let mut used_by_gateways = AHashSet::new();
+        let mut gateway_hosts = AHashSet::new();
         for row in self.rows.iter_mut().filter(|row| is_used_gateway_row(row)) {
             let Some(prefix) = row.prefix() else { continue };
             let is_inside_service =
                 services.iter().any(|service| lies_inside(prefix, &service.prefixes));
-            if is_inside_service || lies_inside(prefix, &networks) {
+            let is_endpoint = AddressPrefix::host(prefix.address()) == prefix
+                && endpoints.iter().any(|endpoints| !endpoints.positions_in(prefix).is_empty());
+            let is_inside = is_inside_service || lies_inside(prefix, &networks);
+            if is_endpoint && !is_inside {
+                gateway_hosts.insert(prefix.address());
+            }
+            if is_inside || is_endpoint {
                 row.state = RouteState::Invalid;
                 row.rejected = Some(Rejection::SystemPreferredOverBgp);
             } else {
@@ -116,12 +131,24 @@ impl Draft {
                 row.rejected = Some(Rejection::DefaultRouteOverridden);
             }
         }
+        let mut gateway_lengths: Vec<u8> =
+            used_by_gateways.iter().map(|prefix| prefix.length()).collect();
+        gateway_lengths.sort_unstable();
+        gateway_lengths.dedup();
         let none_rows = (0u32..)
             .zip(&self.rows)
             .filter(|(_, row)| is_none_block(row))
             .map(|(index, _)| index)
             .collect();
-        Base { rows: self.rows.into(), by_prefix: self.by_prefix, none_rows, services, endpoints }
+        Base {
+            rows: self.rows.into(),
+            by_prefix: self.by_prefix,
+            none_rows,
+            gateway_lengths,
+            gateway_hosts,
+            services,
+            endpoints,
+        }
     }
 }
 
@@ -154,6 +181,21 @@ impl Base {
     /// Returns the numbers of the rows of reserved blocks.
     pub(super) fn none_rows(&self) -> &[u32] {
         &self.none_rows
+    }
+
+    /// Returns true where a gateway's row longer than `length` would route a private endpoint's
+    /// address if the endpoint's own row were not there.
+    ///
+    /// Cost: a look-up for each length that gateways' rows have.
+    pub(super) fn has_longer_gateway_row(&self, address: IpAddr, length: u8) -> bool {
+        if length < AddressPrefix::host(address).length() && self.gateway_hosts.contains(&address) {
+            return true;
+        }
+        self.gateway_lengths
+            .iter()
+            .filter(|&&longer| length < longer)
+            .filter_map(|&longer| AddressPrefix::new(address, longer).ok())
+            .any(|prefix| self.at(prefix).iter().any(|&index| is_used_gateway_row(self.row(index))))
     }
 
     /// Calls `each` with the private endpoints whose addresses lie in a prefix.

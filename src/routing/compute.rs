@@ -279,7 +279,10 @@ impl<'t, 'r> Computation<'t, 'r> {
         if let Some(prefix) = hub.and_then(|hub| hub.address_prefix) {
             peering::add_hub(&mut draft, prefix, key.is_peering_disabled);
         }
-        for row in self.gateway_rows[key.network].iter() {
+        let has_ipv6 = network.network.address_space.iter().any(|space| !space.is_ipv4());
+        // A NIC without IPv6 has no use for rows of it. (Decision.)
+        let is_of_family = |row: &&RouteRow| has_ipv6 || row.prefix().is_none_or(|p| p.is_ipv4());
+        for row in self.gateway_rows[key.network].iter().filter(is_of_family) {
             draft.push(match key.is_propagation_disabled {
                 // No row of a gateway, not even of its static prefixes, reaches such a subnet.
                 // Source: Microsoft, "Virtual network traffic routing" (read 2026-11-20).
@@ -294,7 +297,10 @@ impl<'t, 'r> Computation<'t, 'r> {
         let peers = network.links.iter().filter(|link| link.brings_routes());
         let seen = std::iter::once(key.network).chain(peers.filter_map(|link| link.remote));
         let endpoints = seen
-            .map(|network| Arc::clone(&self.endpoints[network]))
+            .map(|network| match has_ipv6 {
+                true => Arc::clone(&self.endpoints[network]),
+                false => self.endpoints[network].of_ipv4(),
+            })
             .filter(|endpoints| !endpoints.is_empty())
             .collect();
         draft.finish(services, endpoints)

@@ -162,16 +162,18 @@ impl<'r> Gateways<'r> {
         self.local_networks.get(connection.local_network_gateway.as_ref()?).copied()
     }
 
-    /// The routes that a gateway learned from others; its own networks are no routes of it.
+    /// The routes that a gateway learned from others, under its identifier and under its name; its
+    /// own networks are no routes of it.
     fn learned_by<'s>(
         &'s self,
         name: &str,
         id: &ResourceId,
     ) -> impl Iterator<Item = &'r LearnedRoute> + use<'r, 's> {
         let by = |key: &str| self.learned.get(&key.to_ascii_lowercase());
-        let found = by(id.as_str()).or_else(|| by(name));
-        found
+        let by_name = by(name).filter(|_| !name.eq_ignore_ascii_case(id.as_str()));
+        [by(id.as_str()), by_name]
             .into_iter()
+            .flatten()
             .flatten()
             .copied()
             .filter(|route| !route.origin.eq_ignore_ascii_case("Network"))
@@ -269,12 +271,14 @@ pub(super) enum Transit {
 
 impl Link<'_> {
     /// Returns whose gateways the local VNet uses over this peering: the local side must use remote
-    /// gateways and the remote side allow gateway transit.
+    /// gateways and the remote side allow gateway transit. A peering of subnets lends nothing:
+    /// nothing is computed from such peerings. (Decision.)
     ///
     /// Source: Microsoft, "Configure VPN gateway transit for virtual network peering" (read
     /// 2026-11-20).
     pub(super) fn transit(&self) -> Transit {
-        if !self.peering.use_remote_gateways || !self.is_up() {
+        let is_partial = self.peering.is_subnet_peering;
+        if !self.peering.use_remote_gateways || is_partial || !self.is_up() {
             return Transit::NotUsed;
         }
         match (self.remote, self.reverse) {

@@ -94,17 +94,20 @@ impl Merge<'_> {
     /// A private endpoint's row is Invalid where route tables apply to its subnet and the best other
     /// route to it is a user-defined one that is at least as long as the prefix of its VNet.
     ///
-    /// Nothing but a user-defined route can be longer than that prefix, and at the same prefix the
-    /// user-defined route wins; so any such route will do. (Documented, and seen in published
-    /// outputs. The page's three wordings of the condition contradict each other; the outputs
-    /// decide.)
+    /// Where the VNet's prefix is in the table, nothing but a user-defined route can be longer, and
+    /// at the same prefix the user-defined route wins. Where it is not (peering routes disabled, or
+    /// not synchronised), a gateway's row may be longer, and then it is the best other route.
+    /// (Documented, and seen in published outputs. The page's three wordings of the condition
+    /// contradict each other; the outputs decide.)
     ///
     /// Source: Microsoft, "Manage network policies for private endpoints" (read 2026-11-20).
     fn invalidate_private_endpoints(&mut self) {
         for row in self.own.iter().filter(|row| row.rejected.is_none()) {
             let Some(prefix) = row.prefix() else { continue };
             self.base.endpoints_in(prefix, |endpoint| {
-                if endpoint.applies_route_tables && prefix.length() >= endpoint.space_length {
+                let is_best = !self.base.has_longer_gateway_row(endpoint.address, prefix.length());
+                let is_long = prefix.length() >= endpoint.space_length;
+                if endpoint.applies_route_tables && is_long && is_best {
                     self.changed.entry(endpoint.index).or_insert_with(|| RouteRow {
                         state: RouteState::Invalid,
                         rejected: Some(Rejection::PrivateEndpointInvalidatedByUdr),

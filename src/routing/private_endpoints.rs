@@ -56,8 +56,17 @@ impl Endpoints {
     }
 
     pub(super) fn at(&self, position: usize, index: u32) -> EndpointRow {
-        let Entry { applies_route_tables, space_length, .. } = self.entries[position];
-        EndpointRow { index, applies_route_tables, space_length }
+        let Entry { address, applies_route_tables, space_length } = self.entries[position];
+        EndpointRow { index, address, applies_route_tables, space_length }
+    }
+
+    /// Returns the endpoints that a VNet without IPv6 sees; mostly all.
+    pub(super) fn of_ipv4(self: &Arc<Self>) -> Arc<Self> {
+        if self.entries.iter().all(|entry| entry.address.is_ipv4()) {
+            return Arc::clone(self);
+        }
+        let of_ipv4 = self.entries.iter().copied().filter(|entry| entry.address.is_ipv4());
+        Arc::new(Self::new(of_ipv4.collect()))
     }
 
     pub(super) fn is_empty(&self) -> bool {
