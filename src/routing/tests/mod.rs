@@ -1,6 +1,9 @@
 //! Networks → tables, row by row and address by address.
 
+mod app_service;
 mod computing;
+mod lints;
+mod ownership;
 mod private_endpoints;
 mod virtual_wan;
 
