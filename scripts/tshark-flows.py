@@ -39,10 +39,18 @@ PREFERENCES = [
     "ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE",
 ]
 COLUMNS = "SourceRecord,SrcIp,SrcPort,DestIp,DestPort,ProtocolNumber,BytesSrcToDest"
+# What may stand before plain IP; any other layer there is a tunnel or a framing of its own.
+LINK_LAYERS = {
+    "eth", "ethertype", "vlan", "ieee8021ad", "llc", "sll", "null", "raw", "ppp", "pppoes",
+}
 EXAMPLES_MAX = 3
 
 # A packet of a flow: protocol, source, source port, destination, destination port, bytes.
 Packet = collections.namedtuple("Packet", "protocol source source_port destination port bytes")
+
+
+# Packets whose IP is not plain, by what stands before it.
+left_out = collections.Counter()
 
 
 def main():
@@ -60,6 +68,8 @@ def main():
     print()
     for outcome, count in sorted(counts.items()):
         print(f"{count:5} {outcome}")
+    for encapsulation, count in sorted(left_out.items()):
+        print(f"      left out: {count} packets behind {encapsulation}")
     return 1 if counts["DIFFERENT WITHOUT A KNOWN REASON"] else 0
 
 
@@ -175,6 +185,10 @@ def packet_of(frame):
     layers = frame["frame.protocols"].split(":")
     at = next((at for at, layer in enumerate(layers) if layer in ("ip", "ipv6")), None)
     if at is None:
+        return None
+    encapsulation = ":".join(layer for layer in layers[:at] if layer not in LINK_LAYERS)
+    if encapsulation:
+        left_out[encapsulation] += 1
         return None
     version = layers[at]
     above = next((layer for layer in layers[at + 1:] if not is_extension(layer)), None)
