@@ -28,8 +28,9 @@ pub(super) struct Base {
     rows: Arc<[RouteRow]>,
     by_prefix: AHashMap<AddressPrefix, SmallVec<[u32; 2]>>,
     none_rows: Vec<u32>,
-    /// The lengths of the gateways' rows that are used, each once.
-    gateway_lengths: Vec<u8>,
+    /// The lengths of the rows that may be longer than a VNet's prefix, each once: those of gateways
+    /// and of reserved blocks.
+    foreign_lengths: Vec<u8>,
     /// The private endpoints' addresses that gateways have host routes to.
     gateway_hosts: AHashSet<IpAddr>,
     pub(super) services: Vec<Arc<ServicePrefixes>>,
@@ -131,10 +132,11 @@ impl Draft {
                 row.rejected = Some(Rejection::DefaultRouteOverridden);
             }
         }
-        let mut gateway_lengths: Vec<u8> =
-            used_by_gateways.iter().map(|prefix| prefix.length()).collect();
-        gateway_lengths.sort_unstable();
-        gateway_lengths.dedup();
+        let blocks = self.rows.iter().filter(|row| is_none_block(row)).filter_map(RouteRow::prefix);
+        let foreign = used_by_gateways.iter().copied().chain(blocks);
+        let mut foreign_lengths: Vec<u8> = foreign.map(AddressPrefix::length).collect();
+        foreign_lengths.sort_unstable();
+        foreign_lengths.dedup();
         let none_rows = (0u32..)
             .zip(&self.rows)
             .filter(|(_, row)| is_none_block(row))
@@ -144,7 +146,7 @@ impl Draft {
             rows: self.rows.into(),
             by_prefix: self.by_prefix,
             none_rows,
-            gateway_lengths,
+            foreign_lengths,
             gateway_hosts,
             services,
             endpoints,
@@ -183,19 +185,27 @@ impl Base {
         &self.none_rows
     }
 
-    /// Returns true where a gateway's row longer than `length` would route a private endpoint's
-    /// address if the endpoint's own row were not there.
+    /// Returns true where a gateway has a host route to a private endpoint's address, which would
+    /// route it if the endpoint's own row were not there.
+    pub(super) fn has_gateway_host(&self, address: IpAddr) -> bool {
+        self.gateway_hosts.contains(&address)
+    }
+
+    /// Returns the numbers of the rows of gateways and reserved blocks that hold an address and are
+    /// longer than `length`.
     ///
-    /// Cost: a look-up for each length that gateways' rows have.
-    pub(super) fn has_longer_gateway_row(&self, address: IpAddr, length: u8) -> bool {
-        if length < AddressPrefix::host(address).length() && self.gateway_hosts.contains(&address) {
-            return true;
-        }
-        self.gateway_lengths
+    /// Cost: a look-up for each length that such rows have.
+    pub(super) fn longer_foreign_rows(
+        &self,
+        address: IpAddr,
+        length: u8,
+    ) -> impl Iterator<Item = u32> + '_ {
+        self.foreign_lengths
             .iter()
-            .filter(|&&longer| length < longer)
-            .filter_map(|&longer| AddressPrefix::new(address, longer).ok())
-            .any(|prefix| self.at(prefix).iter().any(|&index| is_used_gateway_row(self.row(index))))
+            .filter(move |&&longer| length < longer)
+            .filter_map(move |&longer| AddressPrefix::new(address, longer).ok())
+            .flat_map(|prefix| self.at(prefix).iter().copied())
+            .filter(|&index| is_used_gateway_row(self.row(index)) || is_none_block(self.row(index)))
     }
 
     /// Calls `each` with the private endpoints whose addresses lie in a prefix.

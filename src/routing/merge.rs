@@ -34,8 +34,8 @@ pub(super) fn merge(base: &Base, user_rows: &[RouteRow], options: MergeOptions) 
     let mut merge = Merge { base, own: user_rows.to_vec(), changed: BTreeMap::new() };
     merge.reject_user_rows(options);
     merge.override_equal_prefixes();
-    merge.invalidate_private_endpoints();
     merge.decide_none_blocks();
+    merge.invalidate_private_endpoints();
     merge.finish()
 }
 
@@ -96,26 +96,45 @@ impl Merge<'_> {
     ///
     /// Where the VNet's prefix is in the table, nothing but a user-defined route can be longer, and
     /// at the same prefix the user-defined route wins. Where it is not (peering routes disabled, or
-    /// not synchronised), a gateway's row may be longer, and then it is the best other route.
+    /// not synchronised), a gateway's row may be longer, and then it is the best other route; as may
+    /// be the row of a reserved block inside a VNet of a very short prefix.
     /// (Documented, and seen in published outputs. The page's three wordings of the condition
     /// contradict each other; the outputs decide.)
     ///
     /// Source: Microsoft, "Manage network policies for private endpoints" (read 2026-11-20).
     fn invalidate_private_endpoints(&mut self) {
+        let mut found = Vec::new();
         for row in self.own.iter().filter(|row| row.rejected.is_none()) {
             let Some(prefix) = row.prefix() else { continue };
             self.base.endpoints_in(prefix, |endpoint| {
-                let is_best = !self.base.has_longer_gateway_row(endpoint.address, prefix.length());
                 let is_long = prefix.length() >= endpoint.space_length;
-                if endpoint.applies_route_tables && is_long && is_best {
-                    self.changed.entry(endpoint.index).or_insert_with(|| RouteRow {
-                        state: RouteState::Invalid,
-                        rejected: Some(Rejection::PrivateEndpointInvalidatedByUdr),
-                        ..self.base.row(endpoint.index).clone()
-                    });
+                if endpoint.applies_route_tables
+                    && is_long
+                    && !self.has_better_route(endpoint.address, prefix)
+                {
+                    found.push(endpoint.index);
                 }
             });
         }
+        for index in found {
+            self.changed.entry(index).or_insert_with(|| RouteRow {
+                state: RouteState::Invalid,
+                rejected: Some(Rejection::PrivateEndpointInvalidatedByUdr),
+                ..self.base.row(index).clone()
+            });
+        }
+    }
+
+    /// Returns true where a row that is no user's and no private endpoint's is used for an address
+    /// before a user-defined route.
+    fn has_better_route(&self, address: IpAddr, user_prefix: AddressPrefix) -> bool {
+        let is_host = AddressPrefix::host(address) == user_prefix;
+        let is_used = |index: u32| {
+            let row = self.changed.get(&index).unwrap_or_else(|| self.base.row(index));
+            row.rejected.is_none() && !row.is_absent
+        };
+        (!is_host && self.base.has_gateway_host(address))
+            || self.base.longer_foreign_rows(address, user_prefix.length()).any(is_used)
     }
 
     /// The rows of reserved blocks follow the `0.0.0.0/0` that wins: they are gone when it goes to
