@@ -52,22 +52,25 @@ def compare(name, variants, expected_path, records, rounds):
     with open(expected_path, encoding="utf-8") as file:
         expected = json.load(file)
     seconds = {variant: [] for variant in variants}
+    cpu_seconds = {variant: [] for variant in variants}
     peaks = dict.fromkeys(variants, 0)
     # The first round warms the page cache and is not counted.
     for round_index in range(rounds + 1):
         for variant, command in variants.items():
-            elapsed, peak_kib, totals = run(command)
+            elapsed, usage, totals = run(command)
             check(f"{name}, {variant}", totals, expected)
             if round_index > 0:
                 seconds[variant].append(elapsed)
-                peaks[variant] = max(peaks[variant], peak_kib)
+                cpu_seconds[variant].append(usage.ru_utime + usage.ru_stime)
+                peaks[variant] = max(peaks[variant], usage.ru_maxrss)
     base = statistics.median(seconds["twin"])
-    print(f"{name:22} {'seconds':>9} {'M/s':>8} {'x twin':>8} {'MiB':>8}")
-    for variant, all_seconds in seconds.items():
-        median = statistics.median(all_seconds)
+    cpu_base = statistics.median(cpu_seconds["twin"])
+    print(f"{name:20} {'wall s':>8} {'M/s':>8} {'x twin':>8} {'CPU s':>8} {'x twin':>8} {'MiB':>8}")
+    for variant in variants:
+        median, cpu = (statistics.median(all[variant]) for all in (seconds, cpu_seconds))
         print(
-            f"{variant:22} {median:9.3f} {records / median / 1e6:8.2f} {base / median:8.2f} "
-            f"{peaks[variant] / 1024:8.1f}"
+            f"{variant:20} {median:8.3f} {records / median / 1e6:8.2f} {base / median:8.2f} "
+            f"{cpu:8.3f} {cpu_base / cpu:8.2f} {peaks[variant] / 1024:8.1f}"
         )
     print(flush=True)
 
@@ -80,7 +83,7 @@ def run(command):
     elapsed = time.monotonic() - started
     if os.waitstatus_to_exitcode(status) != 0:
         sys.exit(f"{' '.join(command)} failed")
-    return elapsed, usage.ru_maxrss, json.loads(output)
+    return elapsed, usage, json.loads(output)
 
 
 def check(who, totals, expected):

@@ -352,6 +352,8 @@ fn folders_are_read_whole_and_in_order() {
     }
     folder.write("logs/README.md", "# notes");
     folder.write("logs/.hidden.json", flow_log(&TUPLES));
+    // Other JSON beside logs is no damage; only a named file is held to be traffic.
+    folder.write("logs/routes.json", format!("[{}]", route("0.0.0.0/0")));
     let paths = |books: &Value| -> Vec<String> {
         let inputs = books["inputs"].as_array().expect("is a list");
         inputs.iter().map(|input| input["path"].as_str().expect("is a text").to_owned()).collect()
@@ -362,7 +364,11 @@ fn folders_are_read_whole_and_in_order() {
         assert_eq!(books["records_read"], 9);
     }
     let verbose = folder.run("classify -r snapshot logs -v");
-    assert!(verbose.stderr.contains("logs/README.md: ignored: no capture and no flow log"));
+    for name in ["README.md", "routes.json"] {
+        let note = format!("logs/{name}: ignored: no capture and no flow log");
+        assert!(verbose.stderr.contains(&note), "{}", verbose.stderr);
+    }
+    assert_eq!(folder.run("classify -r snapshot logs/routes.json").code, 3);
     // The output of an earlier run in the same folder is no input.
     folder.run("classify -r snapshot logs -o logs/rows.jsonl").success();
     assert_eq!(folder.books("logs -o logs/rows.jsonl")["records_read"], 9);

@@ -105,7 +105,12 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     add("effective_routes_json", "word".into(), &[3], br#""VnetLocal""#);
     let routes =
         [[8, 1, 0, 0, 10, 0, 0, 0], [24, 2, 0, 0, 10, 1, 2, 0], [64, 3, 0, 1, 32, 1, 13, 184]];
+    let sum: usize = routes.as_flattened().iter().map(|&byte| usize::from(byte)).sum();
     for engine in [0, 0xFF] {
+        // One that picks the large engine, by the value of its last route.
+        let missing = (64 - (sum + usize::from(engine)) % 64) as u8;
+        let mut routes = routes;
+        routes[2][2] += missing;
         add("lpm_equals_naive", format!("routes-{engine}"), &[engine], routes.as_flattened());
     }
     seeds

@@ -37,7 +37,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Where each crate may be named, besides tests. Folders end with `/`.
 const DOORS: &[(&str, &[&str])] = &[
-    ("ahash", &["src/routing/", "src/fib/", "src/classify/", "src/coverage/"]),
+    (
+        "ahash",
+        &[
+            "src/routing/",
+            "src/fib/",
+            "src/classify/",
+            "src/coverage/",
+            "src/generate/",
+            "src/report/",
+            "src/traffic/firewall/",
+        ],
+    ),
     ("anyhow", &["src/cli/"]),
     ("bytes", &["src/report/parquet/"]),
     ("clap", &["src/cli/"]),
@@ -49,19 +60,45 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/azure/effective_routes/csv.rs",
             "src/azure/effective_routes/render.rs",
             "src/report/routes.rs",
+            "src/traffic/firewall/delimited.rs",
         ],
     ),
     ("etherparse", &["src/traffic/capture/"]),
     ("flate2", &["src/traffic/input/"]),
     ("hashbrown", &["src/classify/"]),
     ("indicatif", &["src/cli/"]),
-    ("jiff", &["src/report/"]),
+    (
+        "jiff",
+        &["src/cli/verify_args.rs", "src/generate/", "src/report/", "src/traffic/firewall/time.rs"],
+    ),
+    ("maud", &["src/report/html/"]),
+    ("pcap_file", &["src/generate/"]),
+    ("sha2", &["src/cli/verify.rs"]),
     ("memchr", &["src/azure/", "src/traffic/"]),
     ("parquet", &["src/report/parquet/"]),
     // Row groups of Parquet are encoded column by column, on the pool of whoever writes rows.
     ("rayon", &["src/classify/", "src/cli/", "src/report/parquet/"]),
-    ("serde", &["src/azure/", "src/coverage/policy.rs", "src/report/", "src/traffic/flowlog/"]),
-    ("serde_json", &["src/azure/", "src/report/", "src/traffic/flowlog/"]),
+    (
+        "serde",
+        &[
+            "src/azure/",
+            "src/coverage/policy.rs",
+            "src/generate/",
+            "src/report/",
+            "src/traffic/firewall/",
+            "src/traffic/flowlog/",
+        ],
+    ),
+    (
+        "serde_json",
+        &[
+            "src/azure/",
+            "src/generate/",
+            "src/report/",
+            "src/traffic/firewall/",
+            "src/traffic/flowlog/",
+        ],
+    ),
     ("serde_path_to_error", &["src/azure/"]),
     ("smallvec", &["src/azure/", "src/classify/", "src/fib/", "src/report/", "src/routing/"]),
     ("tempfile", &["src/report/atomic_file.rs"]),
@@ -115,7 +152,10 @@ const KERNELS: &[&str] = &["src/lpm/kernel.rs", "src/memory.rs"];
 const LINES_MAX: usize = 900;
 
 /// Longer files, each with its reason.
-const LONGER_FILES: &[(&str, &str)] = &[];
+const LONGER_FILES: &[(&str, &str)] = &[(
+    "src/azure/resources/tests.rs",
+    "one table of cases: every kind of resource in every shape",
+)];
 
 const SCENARIO_BYTES_MAX: u64 = 256 << 10;
 const SCENARIOS_BYTES_MAX: u64 = 5 << 20;
@@ -201,6 +241,11 @@ fn pure_modules_do_no_input_or_output_and_read_no_clock() {
     assert_none(&faults);
 }
 
+/// The word of the language; a content security policy has one of its own.
+fn is_unsafe(code: &str) -> bool {
+    has_word(&code.replace("'unsafe-inline'", ""), "unsafe")
+}
+
 #[test]
 fn unsafe_code_is_in_the_kernels_only() {
     let mut faults = Vec::new();
@@ -209,7 +254,7 @@ fn unsafe_code_is_in_the_kernels_only() {
         if is_kernel && !file.text.contains("#![expect(unsafe_code, reason = ") {
             faults.push(format!("{}: a kernel says why it is one", file.name));
         }
-        for line in file.code().iter().filter(|line| !is_kernel && has_word(line.text, "unsafe")) {
+        for line in file.code().iter().filter(|line| !is_kernel && is_unsafe(line.text)) {
             faults.push(line.place());
         }
     }

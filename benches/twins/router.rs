@@ -50,7 +50,8 @@ impl Router {
             assert!(!table.has_unresolved_service_tag(), "no generated table has such rows");
             let mut trie = Trie::default();
             for route in table.winners(&selected.owners) {
-                let hop = *places.entry(route.next_hop).or_insert_with_key(|hop| {
+                let hop = NextHop::clone(&route.next_hop);
+                let hop = *places.entry(hop).or_insert_with_key(|hop| {
                     router.hops.push(hop.clone());
                     router.hops.len() - 1
                 });

@@ -80,7 +80,6 @@ pub fn read(input: Box<dyn Read + Send>, chunk_bytes: usize, tunnels: &[Tunnel])
         outcome.rows.extend(rows);
         tally.classified = batch.len() as u64;
         tally.assert_balanced();
-        assert!(tally.records_read > 0, "a chunk without a record");
         outcome.tally.absorb_next(&tally);
     }
     assert!(!reader.fill(&mut chunk), "there is more behind the end");

@@ -32,15 +32,15 @@ pub(super) enum TrafficRunError {
 }
 
 impl TrafficRun<'_> {
-    /// Classifies every input into `sink`. A file of a folder that nothing recognises is passed
-    /// over with a note; a named one is damage.
+    /// Classifies every input into `sink`. A file of a folder that is no traffic at first sight is
+    /// passed over with a note; a named one is damage.
     pub(super) fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S), TrafficRunError> {
         let mut progress = Progress::new(self.inputs, self.is_progress_shown);
         let mut classifier = Classifier::new(self.fib, self.options.clone(), sink);
         for input in self.inputs {
             let opened = input.open().map_err(TrafficRunError::Input)?;
             let mut reader = TrafficReader::open(opened, ReadOptions::default());
-            if !input.is_named && !reader.is_recognised() {
+            if !input.is_named && !reader.looks_like_traffic() {
                 let name = input.name.as_str();
                 let note = format!("{name}: ignored: no capture and no flow log");
                 progress.suspend(|| self.console.note(&note));

@@ -22,7 +22,7 @@ pub struct VerifyArgs {
     #[arg(short, long, value_name = "SNAPSHOT")]
     pub routes: PathBuf,
 
-    /// What flows must pass: a TOML file with [[require]] and [[exempt]].
+    /// What flows must pass: a TOML file of `require` and `exempt` tables.
     #[arg(long, value_name = "FILE", required_unless_present = "require")]
     pub policy: Option<PathBuf>,
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::snapshot_sources::{self, Assignment};
-use super::{BeyondGateway, CompileError, Fib, Source, SourceMarks, TableId};
+use super::{BeyondGateway, CompileError, Fib, Place, Source, SourceMarks, TableId};
 use crate::azure::{Snapshot, TableSource};
 use crate::routing::{self, Computed, Finding, Owners, RouteTable, compute};
 
@@ -51,6 +51,21 @@ pub enum FindError {
         name: String,
         /// The tables that there are.
         known: Vec<String>,
+    },
+    /// Several tables have that name, or several networks that address.
+    #[error(
+        "`{name}` is ambiguous: {}",
+        if candidates.is_empty() {
+            "several networks that are not peered hold it".to_owned()
+        } else {
+            candidates.join(", ")
+        }
+    )]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// The tables that it may mean; none for an address.
+        candidates: Vec<String>,
     },
     /// Nothing was asked for, and there are several.
     #[error("the snapshot holds several route tables; name one of: {}", known.join(", "))]
@@ -144,11 +159,10 @@ impl SnapshotTables {
     ///
     /// [`FindError`] with the tables that there are.
     pub fn find(&self, fib: &Fib, name: Option<&str>) -> Result<TableId, FindError> {
-        let known = || self.tables.iter().map(|table| table.id.clone()).collect();
         let Some(name) = name else {
             return match (fib.sources().forced(), fib.table_id(0), self.tables.len()) {
                 (Some(table), _, _) | (None, Some(table), 1) => Ok(table),
-                _ => Err(FindError::Several { known: known() }),
+                _ => Err(FindError::Several { known: self.some_names() }),
             };
         };
         let by_id = || {
@@ -163,8 +177,39 @@ impl SnapshotTables {
         by_id()
             .or_else(|| sources.by_nic(name))
             .or_else(|| sources.by_subnet(name))
+            .or_else(|| sources.by_resource_id(name))
             .or_else(by_address)
-            .ok_or_else(|| FindError::NotFound { name: name.to_owned(), known: known() })
+            .ok_or_else(|| self.not_found(fib, name))
+    }
+
+    fn not_found(&self, fib: &Fib, name: &str) -> FindError {
+        let address = name.parse::<IpAddr>().ok();
+        if address.is_some_and(|address| fib.sources().place(address) == Place::Ambiguous) {
+            return FindError::Ambiguous { name: name.to_owned(), candidates: Vec::new() };
+        }
+        // A longer form of the same name tells several tables apart.
+        let end = format!("/{}", name.to_lowercase());
+        let candidates: Vec<String> = self
+            .tables
+            .iter()
+            .filter(|table| table.id.to_lowercase().ends_with(&end))
+            .map(|table| table.id.clone())
+            .collect();
+        match candidates.is_empty() {
+            true => FindError::NotFound { name: name.to_owned(), known: self.some_names() },
+            false => FindError::Ambiguous { name: name.to_owned(), candidates },
+        }
+    }
+
+    /// The names of the tables, the first of many.
+    fn some_names(&self) -> Vec<String> {
+        const SHOWN_MAX: usize = 20;
+        let mut names: Vec<String> =
+            self.tables.iter().take(SHOWN_MAX).map(|table| table.id.clone()).collect();
+        if self.tables.len() > SHOWN_MAX {
+            names.push(format!("and {} more", self.tables.len() - SHOWN_MAX));
+        }
+        names
     }
 }
 

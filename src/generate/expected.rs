@@ -24,7 +24,7 @@ PeerNextHopClass";
 /// The sums that `nexthop classify --format json` must print, as far as they do not depend on where
 /// the files are.
 ///
-/// Serialises with the keys of that output, in its order.
+/// Serialises with the keys of that output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expected {
     records_read: u64,

@@ -62,7 +62,7 @@ struct Table {
 }
 
 /// A next hop as far as summaries tell them apart. The order is theirs, too.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Hop {
     pub(super) next_hop_type: Option<String>,
     pub(super) ips: NextHopIps,
@@ -90,7 +90,7 @@ impl NaiveRouter {
         let settings = Settings::parse(&snapshot.settings()).expect("were written by this module");
         let owners = Owners::from_settings(&settings);
         let mut hops: Vec<Hop> = Vec::new();
-        let mut places: AHashMap<(NextHopIps, String), usize> = AHashMap::new();
+        let mut places: AHashMap<Hop, usize> = AHashMap::new();
         let tables = snapshot
             .places
             .iter()
@@ -99,10 +99,8 @@ impl NaiveRouter {
                 let table = RouteTable::from_export(&place.name, &place.routes, priority);
                 let routes = table.winners(&owners);
                 let hop_of = |route: &WinningRoute| {
-                    let hop = Hop::of(route);
-                    let key = (hop.ips.clone(), format!("{:?} {:?}", hop.next_hop_type, hop.class));
-                    *places.entry(key).or_insert_with(|| {
-                        hops.push(hop);
+                    *places.entry(Hop::of(route)).or_insert_with_key(|hop| {
+                        hops.push(hop.clone());
                         hops.len() - 1
                     })
                 };

@@ -162,14 +162,16 @@ impl<'r> Gateways<'r> {
         self.local_networks.get(connection.local_network_gateway.as_ref()?).copied()
     }
 
-    /// The routes that a gateway learned from others; its own networks are no routes of it.
+    /// The routes that a gateway learned from others, under its identifier and under its name; its
+    /// own networks are no routes of it.
     fn learned_by<'s>(
         &'s self,
         name: &str,
         id: &ResourceId,
     ) -> impl Iterator<Item = &'r LearnedRoute> + use<'r, 's> {
         let by = |key: &str| self.learned.get(&key.to_ascii_lowercase());
-        [by(id.as_str()), by(name)]
+        let by_name = by(name).filter(|_| !name.eq_ignore_ascii_case(id.as_str()));
+        [by(id.as_str()), by_name]
             .into_iter()
             .flatten()
             .flatten()

@@ -218,7 +218,7 @@ fn gateway_reach(topology: &Topology<'_>, network: &Network<'_>) -> GatewayReach
         };
         match (vpn.clone().next().is_some(), has_express_route) {
             (true, true) => GatewayReach::VpnBesideExpressRoute,
-            (true, false) if vpn.any(|gateway| forwards(gateway)) => GatewayReach::Vpn,
+            (true, false) if vpn.any(forwards) => GatewayReach::Vpn,
             (true, false) => GatewayReach::VpnNotForwarding,
             (false, true) => GatewayReach::ExpressRouteOnly,
             (false, false) if holds_unknown_gateway(topology, network) => GatewayReach::Unknown,

@@ -107,7 +107,7 @@ fn winners(table: &RouteTable) -> Vec<Row> {
         prefix: winner.prefix,
         source: winner.source,
         state: State::Active,
-        next_hop_type: winner.next_hop.next_hop_type,
+        next_hop_type: winner.next_hop.next_hop_type.clone(),
         hops: winner.next_hop.ips.to_vec(),
     });
     merged(winners.collect())

@@ -19,6 +19,7 @@ pub fn select(place: Place<'_>, mut rows: Vec<Row>) -> Vec<Row> {
     gateway_user_routes_of_ipv6_are_not_used(&mut rows);
     service_endpoints_beat_user_routes(place, &mut rows);
     user_routes_beat_the_rest_at_their_prefix(&mut rows);
+    // Rows that vanish route nothing, so they are gone before endpoints are held against the rest.
     reserved_blocks_vanish_with_the_default(&mut rows);
     private_endpoints_are_decided_one_by_one(place, &mut rows);
     rows

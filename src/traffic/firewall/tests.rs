@@ -1,3 +1,5 @@
+//! Whole logs, form by form, against records written by hand.
+
 use std::io::{Cursor, Read, Write};
 use std::net::IpAddr;
 

@@ -17,7 +17,11 @@ pub(in crate::traffic) enum Source {
     /// A capture, from its first byte.
     Capture(Box<dyn Read + Send>),
     /// JSON that may be a flow log, from its first byte.
-    FlowLog(Box<dyn Read + Send>),
+    FlowLog {
+        bytes: Box<dyn Read + Send>,
+        /// Its beginning speaks of log records; other JSON does not.
+        speaks_of_records: bool,
+    },
     /// Anything else.
     Unrecognised { detail: String },
 }
@@ -113,11 +117,27 @@ fn recognise_text(mut head: Vec<u8>, mut content: Box<dyn Read + Send>) -> io::R
         }
         head.extend(more);
     }
-    Ok(match text_of(&head).first() {
-        Some(b'{' | b'[' | b',') => Source::FlowLog(Box::new(chained(head, content))),
-        _ => Source::Unrecognised { detail: describe(&head) },
+    if !matches!(text_of(&head).first(), Some(b'{' | b'[' | b',')) {
+        return Ok(Source::Unrecognised { detail: describe(&head) });
+    }
+    head.extend(first_bytes(&mut content, RECORD_HEAD_BYTES)?);
+    Ok(Source::FlowLog {
+        speaks_of_records: speaks_of_records(&head),
+        bytes: Box::new(chained(head, content)),
     })
 }
+
+/// Every log record names its category or its flows near its beginning, and most stand in a list of
+/// records.
+fn speaks_of_records(head: &[u8]) -> bool {
+    let head = head.to_ascii_lowercase();
+    [&b"\"records\""[..], b"\"category\"", b"\"flowrecords\"", b"\"flowtuples\""]
+        .iter()
+        .any(|word| memchr::memmem::find(&head, word).is_some())
+}
+
+/// How much of a text is looked at to tell a log from other JSON.
+const RECORD_HEAD_BYTES: u64 = 4 << 10;
 
 /// How much white space may stand before the first bracket of a flow log.
 const BLANK_BYTES_MAX: usize = 64 << 10;
@@ -286,7 +306,7 @@ mod tests {
         };
         let found = match source {
             Source::Capture(bytes) => Found::Capture(all(bytes)),
-            Source::FlowLog(bytes) => Found::FlowLog(all(bytes)),
+            Source::FlowLog { bytes, .. } => Found::FlowLog(all(bytes)),
             Source::Unrecognised { detail } => Found::Unrecognised(detail),
         };
         (found, count.get())
@@ -397,7 +417,8 @@ mod tests {
         let several_blocks = several_blocks.as_bytes();
         for packed in [gzip(several_blocks), zstandard(several_blocks)] {
             let cut = packed[..packed.len() - 5].to_vec();
-            let Source::FlowLog(mut bytes) = Source::open(Box::new(Cursor::new(cut))).0 else {
+            let Source::FlowLog { mut bytes, .. } = Source::open(Box::new(Cursor::new(cut))).0
+            else {
                 panic!("not recognised");
             };
             let error = bytes.read_to_end(&mut Vec::new()).unwrap_err();
@@ -413,7 +434,8 @@ mod tests {
         {
             let log = [zstandard(b"["), packed.clone()].concat();
             let log = if is_bomb { log } else { [gzip(b"["), packed].concat() };
-            let Source::FlowLog(mut bytes) = Source::open(Box::new(Cursor::new(log))).0 else {
+            let Source::FlowLog { mut bytes, .. } = Source::open(Box::new(Cursor::new(log))).0
+            else {
                 panic!("not recognised");
             };
             let outcome = bytes.read_to_end(&mut Vec::new());
