@@ -120,11 +120,34 @@ fn recognise_text(mut head: Vec<u8>, mut content: Box<dyn Read + Send>) -> io::R
     if !matches!(text_of(&head).first(), Some(b'{' | b'[' | b',')) {
         return Ok(Source::Unrecognised { detail: describe(&head) });
     }
-    head.extend(first_bytes(&mut content, RECORD_HEAD_BYTES)?);
+    // What cannot be read here is damage to a log, and is met again where records are counted.
+    let failure = first_bytes_before_failure(&mut content, &mut head, RECORD_HEAD_BYTES).err();
     Ok(Source::FlowLog {
         speaks_of_records: speaks_of_records(&head),
-        bytes: Box::new(chained(head, content)),
+        bytes: match failure {
+            None => Box::new(chained(head, content)),
+            Some(error) => Box::new(Cursor::new(head).chain(Failed(Some(error)))),
+        },
     })
+}
+
+/// Adds the bytes that follow, up to a number of them, to those that were read; keeps them where
+/// reading fails.
+fn first_bytes_before_failure(
+    content: &mut dyn Read,
+    head: &mut Vec<u8>,
+    bytes_max: u64,
+) -> io::Result<()> {
+    content.take(bytes_max).read_to_end(head).map(drop)
+}
+
+/// A stream that fails once, and then is at its end.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// Every log record names its category or its flows near its beginning, and most stand in a list of
