@@ -1,8 +1,9 @@
-#![expect(unsafe_code, reason = "huge pages and prefetching have no safe interface in std")]
 //! Memory for tables that are read at random: aligned, on huge pages where the system has them.
 //!
 //! A lookup in a table of megabytes misses the translation buffer as surely as the cache. On pages
 //! of 2 MiB that second miss is gone; no engine's layout buys as much.
+
+#![expect(unsafe_code, reason = "huge pages and prefetching have no safe interface in std")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
@@ -146,7 +147,7 @@ mod tests {
             let items: Vec<u32> = (0..).take(length).collect();
             let mut slice = HugeSlice::from(items.clone());
             assert!(*slice == *items, "{length}");
-            assert!(length == 0 || slice.as_ptr() as usize % CACHE_LINE_BYTES == 0);
+            assert!(length == 0 || (slice.as_ptr() as usize).is_multiple_of(CACHE_LINE_BYTES));
             slice.fill(7);
             assert!(*slice == *HugeSlice::filled(7, length), "{length}");
         }

@@ -4,8 +4,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs;
-use std::io::{Cursor, Read};
+mod support;
+
+use std::io::Cursor;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,9 @@ use nexthop::traffic::capture::Tunnel;
 use nexthop::traffic::{
     Chunk, DecodeOptions, Decoder, FlowBatch, ReadOptions, Tally, TrafficReader,
 };
-use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::{Block, PcapNgReader};
+use support::capture::{ETHERNET, Packet, pcap};
+use support::corpus;
+use support::oracle::{read_by_pcap_file, unpacked};
 
 #[test]
 fn the_books_balance_and_chunks_do_not_matter() {
@@ -42,7 +44,7 @@ fn another_reader_counts_the_same_packets() {
         assert_eq!(outcome.tally.records_read, packets.len() as u64, "{}", path.display());
         compared += 1;
     }
-    assert!(compared > 400 || corpus().is_none(), "only {compared} files were compared");
+    assert!(compared > 400 || captures().is_empty(), "only {compared} files were compared");
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn etherparse_sees_the_same_flows() {
             compared += 1;
         }
     }
-    assert!(compared > 10_000 || corpus().is_none(), "only {compared} packets were compared");
+    assert!(compared > 10_000 || captures().is_empty(), "only {compared} packets were compared");
 }
 
 #[test]
@@ -117,7 +119,6 @@ fn check_cuts(packet: &Packet, tunnels: &[Tunnel], path: &Path) {
     }
 }
 
-const ETHERNET: u16 = 1;
 const PACKETS_CUT_MAX: usize = 3;
 const CUT_LENGTH_MAX: usize = 192;
 const ALL_TUNNELS: [Tunnel; 5] =
@@ -138,13 +139,6 @@ struct Row {
     ports: Option<(u16, u16)>,
     protocol: u8,
     bytes: Option<u64>,
-}
-
-#[derive(Clone, Debug)]
-struct Packet {
-    link_type: u16,
-    original_length: u32,
-    bytes: Vec<u8>,
 }
 
 fn read(bytes: &[u8], chunk_bytes: usize, tunnels: &[Tunnel]) -> Outcome {
@@ -184,69 +178,8 @@ fn decode(packets: &[Packet], tunnels: &[Tunnel]) -> Vec<Row> {
     let Some(first) = packets.first() else {
         return Vec::new();
     };
-    let header = [0xA1B2_C3D4, 0x0004_0002, 0, 0, 0, u32::from(first.link_type)];
-    let mut file: Vec<u8> = header.into_iter().flat_map(u32::to_le_bytes).collect();
-    for packet in packets {
-        let record = [0, 0, packet.bytes.len() as u32, packet.original_length];
-        file.extend(record.into_iter().flat_map(u32::to_le_bytes));
-        file.extend(&packet.bytes);
-    }
+    let file = pcap(first.link_type, packets);
     read(&file, 1 << 20, tunnels).rows
-}
-
-/// The packets as the `pcap-file` crate reads them; `None` where it gives up.
-fn read_by_pcap_file(bytes: &[u8]) -> Option<Vec<Packet>> {
-    if bytes.starts_with(&[0x0A, 0x0D, 0x0D, 0x0A]) {
-        read_pcapng_by_pcap_file(bytes)
-    } else {
-        read_pcap_by_pcap_file(bytes)
-    }
-}
-
-fn read_pcap_by_pcap_file(bytes: &[u8]) -> Option<Vec<Packet>> {
-    let mut reader = PcapReader::new(bytes).ok()?;
-    let link_type = u32::from(reader.header().datalink) as u16;
-    let mut packets = Vec::new();
-    while let Some(packet) = reader.next_packet() {
-        let packet = packet.ok()?;
-        packets.push(Packet {
-            link_type,
-            original_length: packet.orig_len,
-            bytes: packet.data.into_owned(),
-        });
-    }
-    Some(packets)
-}
-
-fn read_pcapng_by_pcap_file(bytes: &[u8]) -> Option<Vec<Packet>> {
-    let mut reader = PcapNgReader::new(bytes).ok()?;
-    let (mut link_types, mut packets) = (Vec::new(), Vec::new());
-    while let Some(block) = reader.next_block() {
-        let (interface, original_length, data) = match block.ok()? {
-            Block::SectionHeader(_) => {
-                link_types.clear();
-                continue;
-            }
-            Block::InterfaceDescription(interface) => {
-                link_types.push(u32::from(interface.linktype) as u16);
-                continue;
-            }
-            Block::EnhancedPacket(packet) => {
-                (packet.interface_id as usize, packet.original_len, packet.data)
-            }
-            Block::Packet(packet) => {
-                (usize::from(packet.interface_id), packet.original_len, packet.data)
-            }
-            Block::SimplePacket(packet) => (0, packet.original_len, packet.data),
-            _ => continue,
-        };
-        packets.push(Packet {
-            link_type: *link_types.get(interface)?,
-            original_length,
-            bytes: data.into_owned(),
-        });
-    }
-    Some(packets)
 }
 
 struct Sliced {
@@ -288,39 +221,8 @@ fn slice_by_etherparse(bytes: &[u8]) -> Option<Sliced> {
     }
 }
 
-fn unpacked(path: &Path) -> Vec<u8> {
-    let bytes = fs::read(path).expect("the corpus can be read");
-    if !bytes.starts_with(&[0x1F, 0x8B]) {
-        return bytes;
-    }
-    let mut unpacked = Vec::new();
-    flate2::read::MultiGzDecoder::new(&bytes[..])
-        .read_to_end(&mut unpacked)
-        .expect("the corpus holds whole gzip files");
-    unpacked
-}
-
 fn captures() -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    match corpus() {
-        Some(corpus) => list(&corpus.join("captures"), &mut paths),
-        None => eprintln!("SKIPPED: NEXTHOP_CORPUS is not set, so no capture of it was read"),
-    }
-    paths.sort();
-    paths
-}
-
-fn corpus() -> Option<PathBuf> {
-    std::env::var_os("NEXTHOP_CORPUS").map(PathBuf::from)
-}
-
-fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the corpus can be listed") {
-        let path = entry.expect("the corpus can be listed").path();
-        if path.is_dir() {
-            list(&path, paths);
-        } else {
-            paths.push(path);
-        }
-    }
+    corpus::folder("captures", "a test on captures")
+        .map(|folder| corpus::files_below(&folder))
+        .unwrap_or_default()
 }

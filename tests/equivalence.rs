@@ -206,9 +206,10 @@ fn compare_ranges(routes: &[Route], probes: &[IpAddr], want: &[u16], place: &str
 /// Compares the table with others beside it in a forest, each looked up in turn.
 fn compare_forest(routes: &[Route], probes: &[IpAddr], want: &[u16], place: &str) -> u64 {
     let without_half: Vec<Route> = routes.iter().copied().step_by(2).collect();
-    let forest = LpmForest::compile([&without_half[..], routes, &[], routes]).unwrap();
+    let forest =
+        LpmForest::compile([&without_half[..], routes, &[], routes]).expect("16-bit values");
     assert!(forest.distinct_table_count() <= 3, "{place}");
-    let half = LpmTable::compile_as(LpmKind::Poptrie, &without_half).unwrap();
+    let half = LpmTable::compile_as(LpmKind::Poptrie, &without_half).expect("16-bit values");
     let (mut tables, mut addresses, mut want_v4) = (Vec::new(), Vec::new(), Vec::new());
     for (turn, (&address, &want)) in probes.iter().zip(want).enumerate() {
         let table = (turn % 4) as u32;

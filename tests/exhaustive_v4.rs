@@ -53,7 +53,7 @@ fn many_ipv6_addresses() {
         let Some(routes) = routes else { continue };
         let oracle = RangeTable::compile(&widened(&routes));
         let engines: Vec<_> = [LpmKind::Poptrie, LpmKind::RangeTree]
-            .map(|kind| LpmTable::compile_as(kind, &routes).unwrap())
+            .map(|kind| LpmTable::compile_as(kind, &routes).expect("16-bit values"))
             .into();
         let mut probed = 0;
         let mut seed = 0;
@@ -78,9 +78,9 @@ fn many_ipv6_addresses() {
 
 fn sweep(name: &str, routes: &[Route]) {
     let edges = edges(routes);
-    let forest = LpmForest::compile([&[][..], routes]).unwrap();
+    let forest = LpmForest::compile([&[][..], routes]).expect("16-bit values");
     let engines: Vec<_> = [LpmKind::Poptrie, LpmKind::Dir24_8, LpmKind::Dir16_8_8]
-        .map(|kind| LpmTable::compile_as(kind, routes).unwrap())
+        .map(|kind| LpmTable::compile_as(kind, routes).expect("16-bit values"))
         .into();
     let mut edge = 0;
     let mut checksum = 0u64;

@@ -1,5 +1,6 @@
 //! Every scenario of `captures/`: its files are what its recipe makes, and the program labels its
-//! traffic as the recipe says.
+//! traffic as the recipe says. Estates as exported resources: their tables row for row, their
+//! look-ups and their lints are what Azure's rules give.
 //!
 //! `NEXTHOP_REGENERATE=1 cargo test --test scenarios` writes the files anew.
 
@@ -8,10 +9,13 @@
 
 mod recipes;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use recipes::{Files, private_link};
+use recipes::estates::{self, Estate};
+use recipes::{Files, estates_hub, private_link};
+use serde_json::Value;
 
 #[test]
 fn private_link_files_are_what_the_recipe_makes() {
@@ -36,6 +40,71 @@ fn private_link_capture_flows_are_labelled_by_the_rules() {
         private_link::COLUMNS,
         "expected-capture.csv",
     );
+}
+
+#[test]
+fn private_link_verdicts_are_those_of_the_policy_and_the_firewalls_log() {
+    let folder = folder_of("private-link");
+    let output = Command::new(env!("CARGO_BIN_EXE_nexthop"))
+        .args(["verify", "--format", "json", "--policy"])
+        .arg(folder.join("policy.toml"))
+        .arg("--evidence")
+        .arg(folder.join("evidence"))
+        .arg("--routes")
+        .arg(folder.join("snapshot"))
+        .arg(folder.join("traffic"))
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let totals = report["totals"].as_object().expect("totals");
+    assert_eq!(totals.len(), private_link::VERDICTS.len(), "{totals:?}");
+    for (verdict, flows, tuples) in private_link::VERDICTS {
+        assert_eq!(totals[verdict]["flows"], flows, "{verdict}");
+        assert_eq!(totals[verdict]["tuples"], tuples, "{verdict}");
+    }
+    let findings = report["findings"].as_array().expect("findings");
+    let codes: BTreeSet<&str> =
+        findings.iter().map(|finding| finding["code"].as_str().expect("a code")).collect();
+    assert_eq!(codes, BTreeSet::from(["missing_evidence", "private_endpoint_bypass"]));
+    let on_premises = findings.iter().find(|finding| finding["source"] == "192.168.0.4");
+    let message = on_premises.expect("a finding")["message"].as_str().expect("a text");
+    assert!(message.contains("10.13.77.0/24 VNetGlobalPeering"), "{message}");
+}
+
+#[test]
+fn computed_private_link_estates_follow_the_rules() {
+    assert_estates(&estates::private_link());
+}
+
+#[test]
+fn computed_gateway_transit_estates_follow_the_rules() {
+    assert_estates(&estates::gateway_transit());
+}
+
+#[test]
+fn computed_secured_hub_estates_follow_the_rules() {
+    assert_estates(&estates_hub::secured_hub());
+}
+
+#[test]
+fn computed_app_service_estates_follow_the_rules() {
+    assert_estates(&estates_hub::app_service());
+}
+
+fn assert_estates(estates: &[Estate]) {
+    let mut faults = Vec::new();
+    for estate in estates {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, content) in &estate.files {
+            std::fs::write(folder.path().join(name), content).expect("a file");
+        }
+        check_tables(estate, folder.path(), &mut faults);
+        check_lookups(estate, folder.path(), &mut faults);
+        check_lints(estate, folder.path(), &mut faults);
+    }
+    assert!(estates.len() >= 3);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 fn assert_regenerated(scenario: &str, files: Files) {
@@ -72,4 +141,84 @@ fn assert_rows(scenario: &str, traffic: &str, columns: &str, expected: &str) {
 
 fn folder_of(scenario: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(scenario)
+}
+
+fn check_tables(estate: &Estate, folder: &Path, faults: &mut Vec<String>) {
+    for (table, want) in &estate.tables {
+        let output = run(&["routes", "--format", "json", "--table", table], folder);
+        let document: Value = match serde_json::from_slice(&output.0) {
+            Ok(document) => document,
+            Err(_) => {
+                faults.push(format!("{}: {table}: {}", estate.name, output.1));
+                continue;
+            }
+        };
+        let rows = document["value"].as_array().expect("rows");
+        let got: BTreeSet<String> = rows.iter().map(row_text).collect();
+        let want: BTreeSet<String> = want.lines().map(str::to_owned).collect();
+        for row in want.difference(&got) {
+            faults.push(format!("{}: {table} lacks {row}", estate.name));
+        }
+        for row in got.difference(&want) {
+            faults.push(format!("{}: {table} has {row}", estate.name));
+        }
+    }
+}
+
+fn row_text(row: &Value) -> String {
+    let text = |key: &str| row[key].as_str().expect(key).to_owned();
+    let prefix = row["addressPrefix"][0].as_str().expect("a prefix").to_owned();
+    let ips = row["nextHopIpAddress"].as_array().expect("addresses");
+    let mut words = vec![text("source"), text("state"), prefix, text("nextHopType")];
+    words.extend(ips.iter().map(|ip| ip.as_str().expect("an address").to_owned()));
+    words.join(" ")
+}
+
+fn check_lookups(estate: &Estate, folder: &Path, faults: &mut Vec<String>) {
+    for &(from, to, class, prefix) in &estate.lookups {
+        let output = run(&["explain", "--format", "json", "--from", from, to], folder);
+        let Ok(decision) = serde_json::from_slice::<Value>(&output.0) else {
+            faults.push(format!("{}: {from} → {to}: {}", estate.name, output.1));
+            continue;
+        };
+        let got = (
+            decision["next_hop_class"].as_str().unwrap_or(""),
+            decision["matched_prefix"].as_str().unwrap_or(""),
+        );
+        if got != (class, prefix) {
+            faults.push(format!(
+                "{}: {from} → {to} is {got:?}, not {:?}",
+                estate.name,
+                (class, prefix)
+            ));
+        }
+    }
+}
+
+fn check_lints(estate: &Estate, folder: &Path, faults: &mut Vec<String>) {
+    let output = run(&["lint", "--format", "json"], folder);
+    let Ok(document) = serde_json::from_slice::<Value>(&output.0) else {
+        faults.push(format!("{}: lint: {}", estate.name, output.1));
+        return;
+    };
+    let findings = document["findings"].as_array().expect("findings");
+    let codes: BTreeSet<&str> =
+        findings.iter().map(|finding| finding["code"].as_str().expect("a code")).collect();
+    for code in estate.lints.iter().filter(|code| !codes.contains(**code)) {
+        faults.push(format!("{}: lint does not name {code}; it names {codes:?}", estate.name));
+    }
+    for code in estate.no_lints.iter().filter(|code| codes.contains(**code)) {
+        faults.push(format!("{}: lint names {code}", estate.name));
+    }
+}
+
+/// Runs the program on a snapshot and returns what it prints and what it says.
+fn run(arguments: &[&str], folder: &Path) -> (Vec<u8>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_nexthop"))
+        .args(arguments)
+        .arg("--routes")
+        .arg(folder)
+        .output()
+        .expect("the program runs");
+    (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
 }

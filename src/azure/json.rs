@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::word::shortened;
+
 /// A JSON value that borrows its texts from the input where it can.
 #[derive(Debug)]
 pub(super) enum JsonValue<'a> {
@@ -102,6 +104,8 @@ fn repeated<'p>(pairs: &'p [(Cow<'_, str>, JsonValue<'_>)]) -> Option<&'p str> {
 pub(super) enum JsonPath<'p> {
     Root,
     Key(&'p JsonPath<'p>, &'p str),
+    /// A key below a key, such as `properties`.
+    Nested(&'p JsonPath<'p>, &'p str, &'p str),
     Index(&'p JsonPath<'p>, usize),
 }
 
@@ -110,8 +114,12 @@ impl fmt::Display for JsonPath<'_> {
         match self {
             Self::Root => f.write_str("$"),
             Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
-            Self::Key(parent, key) if is_plain(key) => write!(f, "{parent}.{key}"),
-            Self::Key(parent, key) => write!(f, "{parent}[{key:?}]"),
+            Self::Nested(parent, outer, key) => {
+                let object = JsonPath::Key(parent, outer);
+                write!(f, "{}", JsonPath::Key(&object, key))
+            }
+            Self::Key(parent, key) if is_plain(key) => write!(f, "{parent}.{}", shortened(key)),
+            Self::Key(parent, key) => write!(f, "{parent}[{:?}]", shortened(key)),
         }
     }
 }

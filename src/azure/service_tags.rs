@@ -28,6 +28,13 @@ impl ServiceTags {
         self.by_name.entry(name.to_ascii_lowercase()).or_default().extend(prefixes);
     }
 
+    /// Adds the tags of `other` that are not known here.
+    pub fn add_unknown(&mut self, other: Self) {
+        for (name, prefixes) in other.by_name {
+            self.by_name.entry(name).or_insert(prefixes);
+        }
+    }
+
     /// Returns the prefixes of a tag, sorted; none where the tag is not known.
     pub fn get(&self, name: &str) -> Option<&BTreeSet<AddressPrefix>> {
         self.by_name.get(&name.to_ascii_lowercase())
@@ -47,7 +54,7 @@ impl ServiceTags {
 ///
 /// Source: Microsoft, "Virtual network traffic routing", §Service tags for user-defined routes
 /// (read 2026-11-20).
-pub(super) fn rank(name: &str) -> u8 {
+pub(crate) fn rank(name: &str) -> u8 {
     let (service, has_region) = match name.split_once('.') {
         Some((service, _)) => (service, true),
         None => (name, false),

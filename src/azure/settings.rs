@@ -1,12 +1,13 @@
 //! `nexthop.toml`: what no export can say.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Visitor};
 
 use crate::net::{AddressPrefix, MacAddress};
 
@@ -20,21 +21,21 @@ use crate::net::{AddressPrefix, MacAddress};
 /// use nexthop::azure::{ServiceEndpointPriority, Settings, TableSource};
 ///
 /// let settings = Settings::parse(r#"
-/// # At the same prefix a service endpoint wins over a user-defined route, and a longer prefix over
-/// # both ("lpm", the default); or service endpoints win over every other route ("absolute").
+/// ## At the same prefix a service endpoint wins over a user-defined route, and a longer prefix over
+/// ## both ("lpm", the default); or service endpoints win over every other route ("absolute").
 /// service_endpoint_priority = "absolute"
 ///
-/// # Which reserved blocks a computed table drops: those that are documented (the default), or
-/// # those seen in exports of 2021 or 2022.
+/// ## Which reserved blocks a computed table drops: those that are documented (the default), or
+/// ## those seen in exports of 2021 or 2022.
 /// system_none_profile = "observed_2022"
 ///
-/// # A network virtual appliance that is a firewall: its addresses as next hop, and its subnets.
+/// ## A network virtual appliance that is a firewall: its addresses as next hop, and its subnets.
 /// [[firewall]]
 /// name = "hub-nva"
 /// addresses = ["10.0.1.4", "10.0.1.5"]
 /// subnets = ["10.0.1.0/26"]
 ///
-/// # An exported table: which file it is, how it is to be called, and which sources use it.
+/// ## An exported table: which file it is, how it is to be called, and which sources use it.
 /// [[table]]
 /// file = "vm1-nic.json"       # the file's name, stem or relative path, in any case
 /// name = "vm1"                # the stem if it is left out
@@ -45,16 +46,16 @@ use crate::net::{AddressPrefix, MacAddress};
 ///     "subnet:spoke1/apps",   # VNET/SUBNET
 /// ]
 ///
-/// # A name for a prefix, in reports.
+/// ## A name for a prefix, in reports.
 /// [[name]]
 /// prefix = "192.168.0.0/16"
 /// name = "on-premises"
 ///
-/// # Prefixes of service tags; they go before those of Microsoft's file.
+/// ## Prefixes of service tags; they go before those of Microsoft's file.
 /// [service_tags]
 /// "Storage.EastUS" = ["20.38.98.0/24"]
 ///
-/// # What no export of an App Service site tells.
+/// ## What no export of an App Service site tells.
 /// [[site]]
 /// name = "shop"
 /// route_all = true
@@ -153,7 +154,7 @@ pub struct SiteSetting {
 /// How service endpoints rank among routes: the published sources contradict each other.
 ///
 /// This is a decision, not a fact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceEndpointPriority {
     /// The longest prefix wins; at the same prefix the service endpoint does.
@@ -306,7 +307,22 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
 {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    deserializer.deserialize_str(TextVisitor(PhantomData))
+}
+
+/// Parses inside the visit, where an error still gets the place of its text.
+struct TextVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: Display>> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 #[cfg(test)]
@@ -342,7 +358,6 @@ mod tests {
 
     #[test]
     fn errors_point_at_the_text() {
-        // An element of a list is placed at the list, and named by the message.
         for (text, line, column, part) in [
             ("frewall = 1", 1, 1, "unknown field `frewall`"),
             ("[[table]]\nfile = \"a\"\nsource = []\n", 3, 1, "unknown field `source`"),
@@ -350,12 +365,12 @@ mod tests {
             (
                 "[[table]]\nfile = \"a\"\nsources = [\"10.0.0.0/8\", \"x\"]\n",
                 3,
-                11,
+                26,
                 "`x` is no source",
             ),
             ("[[firewall]]\nname = \"f\"\n", 1, 1, "needs `addresses` or `subnets`"),
             ("[[firewall]]\nname = \"f\"\naddresses = [\"10.0.0\"]\n", 3, 14, "IP address"),
-            ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 11, "prefix length"),
+            ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 12, "prefix length"),
             ("service_endpoint_priority = \"max\"\n", 1, 29, "unknown variant `max`"),
             ("[[site]]\nname = \"s\"\nroute_all = 1\n", 3, 13, "boolean"),
             ("é = [\n", 1, 1, ""),

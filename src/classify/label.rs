@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::{LabelColumns, LookupSide};
-use crate::fib::{Fib, NextHopId, TableId};
+use crate::fib::{Fib, NextHopId, Place, TableId};
 use crate::net::MacAddress;
-use crate::net::special::{is_internet, is_platform};
+use crate::net::special::is_internet;
 use crate::routing::NextHopClass;
 use crate::traffic::{Context, FlowBatch, FlowDirection, Unknown};
 
@@ -34,6 +34,9 @@ pub enum Observer {
     Table(TableId),
     /// Not known by itself; the local address of each tuple tells the place.
     LocalAddress,
+    /// Known to be no NIC of the snapshot, by its MAC address. Where the local address is that of
+    /// another NIC it passes on packets of others, and this table, if any, explains it.
+    NoNic(Option<TableId>),
     /// Azure's own infrastructure.
     Platform,
 }
@@ -63,11 +66,17 @@ impl Observer {
             return Self::Platform;
         }
         let sources = fib.sources();
-        sources
+        let known = sources
             .forced()
             .or_else(|| mac.and_then(|mac| sources.by_mac(mac)))
-            .or_else(|| target_resource_id.and_then(|id| sources.by_resource_id(id)))
-            .map_or(Self::LocalAddress, Self::Table)
+            .or_else(|| target_resource_id.and_then(|id| sources.by_resource_id(id)));
+        match known {
+            Some(table) => Self::Table(table),
+            None if mac.is_some() => {
+                Self::NoNic(target_resource_id.and_then(|id| sources.transit_of(id)))
+            }
+            None => Self::LocalAddress,
+        }
     }
 }
 
@@ -83,38 +92,42 @@ impl Label {
         source: IpAddr,
         destination: IpAddr,
     ) -> Self {
-        if observer == Observer::Platform || is_platform(source) || is_platform(destination) {
+        if observer == Observer::Platform || fib.is_platform(source) || fib.is_platform(destination)
+        {
             return Self::without_table(NextHopClass::Platform, None);
         }
         let (local, remote, lookup) = match direction {
             Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
             Some(FlowDirection::Outbound) | None => (source, destination, LookupSide::Destination),
         };
+        let sources = fib.sources();
         let table = match observer {
-            Observer::Table(table) => Some(table),
-            _ => fib.sources().by_address(local),
+            Observer::Table(table) => Ok(table),
+            Observer::NoNic(table) if sources.is_nic_address(local) => {
+                table.ok_or(Unknown::UnknownObserver)
+            }
+            _ => table_at(fib, local),
         };
-        let Some(table) = table else {
-            return Self::without_table(NextHopClass::Unknown, Some(Unknown::NoRouteTable));
-        };
-        Self::looked_up(fib, table, lookup, local, remote)
+        match table {
+            Ok(table) => Self::looked_up(fib, table, lookup, local, remote),
+            Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
+        }
     }
 
     /// Labels a flow or packet of a capture with the hop of what its initiator sends; one that the
     /// Internet initiated is labelled by its way back.
     pub fn of_packets(fib: &Fib, source: IpAddr, destination: IpAddr) -> Self {
-        if is_platform(source) || is_platform(destination) {
+        if fib.is_platform(source) || fib.is_platform(destination) {
             return Self::without_table(NextHopClass::Platform, None);
         }
-        let sources = fib.sources();
-        if let Some(table) = sources.forced().or_else(|| sources.by_address(source)) {
-            return Self::looked_up(fib, table, LookupSide::Destination, source, destination);
-        }
-        match sources.by_address(destination) {
-            Some(table) if is_internet(source) => {
-                Self::looked_up(fib, table, LookupSide::Source, destination, source)
-            }
-            _ => Self::without_table(NextHopClass::Unknown, Some(Unknown::NoRouteTable)),
+        let forced = fib.sources().forced();
+        match forced.map_or_else(|| table_at(fib, source), Ok) {
+            Ok(table) => Self::looked_up(fib, table, LookupSide::Destination, source, destination),
+            Err(Unknown::NoRouteTable) if is_internet(source) => match table_at(fib, destination) {
+                Ok(table) => Self::looked_up(fib, table, LookupSide::Source, destination, source),
+                Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
+            },
+            Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
         }
     }
 
@@ -131,7 +144,9 @@ impl Label {
             _ => destination,
         };
         let matched = match (self.table, self.unknown) {
-            (Some(table), None) => fib.matched(table, address),
+            (Some(table), None) if self.class != NextHopClass::OutsideVnet => {
+                fib.matched(table, address)
+            }
             _ => None,
         };
         let next_hop = self.next_hop.filter(|_| self.unknown.is_none()).map(|id| fib.next_hop(id));
@@ -170,11 +185,24 @@ impl Label {
     }
 }
 
+/// The table of an address, or why there is none.
+fn table_at(fib: &Fib, address: IpAddr) -> Result<TableId, Unknown> {
+    match fib.sources().place(address) {
+        Place::Table(table) => Ok(table),
+        Place::Ambiguous => Err(Unknown::AmbiguousSource),
+        Place::Fastpath => Err(Unknown::Fastpath),
+        Place::Nowhere => Err(Unknown::NoRouteTable),
+    }
+}
+
 fn hop_of(
     fib: &Fib,
     table: TableId,
     address: IpAddr,
 ) -> (Option<NextHopId>, NextHopClass, Option<Unknown>) {
+    if fib.is_outside_vnet(table, address) {
+        return (None, NextHopClass::OutsideVnet, None);
+    }
     let next_hop = fib.lookup(table, address);
     if fib.may_lose_to_service_tag(table, next_hop) && is_internet(address) {
         return (next_hop, NextHopClass::Unknown, Some(Unknown::UnresolvedServiceTag));
@@ -342,7 +370,8 @@ mod tests {
         let unknown_mac = Context { mac: Some("000D3AFFFFFF".parse().unwrap()), ..context };
         assert_eq!(observer(unknown_mac), Observer::Table(fib.table_id(1).unwrap()));
         let whole_vnet = Context { target_resource_id: Some(vnet), ..unknown_mac };
-        assert_eq!(observer(whole_vnet), Observer::LocalAddress);
+        assert_eq!(observer(whole_vnet), Observer::NoNic(None));
+        assert_eq!(observer(Context { mac: None, ..whole_vnet }), Observer::LocalAddress);
         let platform = Context { acl_rule: Some(rule), acl_group: Some(zeros), ..context };
         assert_eq!(observer(platform), Observer::Platform);
         assert_ne!(observer(Context { acl_group: None, ..platform }), Observer::Platform);

@@ -1,8 +1,10 @@
 //! The flows of flow logs: the tuples of one flow at one observer, merged.
 
-use ahash::AHashMap;
 use std::net::IpAddr;
 
+use ahash::{AHashMap, RandomState};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 
 use super::CounterBasis;
@@ -19,9 +21,13 @@ use crate::traffic::{
 pub(super) struct LogFlows {
     flows: AHashMap<Key, LogFlow>,
     contexts: Vec<OwnedContext>,
-    context_indices: AHashMap<OwnedContext, u32>,
+    /// Positions in `contexts`.
+    context_index: HashTable<u32>,
+    hasher: RandomState,
     event_count: usize,
     context_bytes: usize,
+    /// The contexts of the batch that is being added, by their numbers in it.
+    of_batch: Vec<u32>,
 }
 
 /// A merged flow.
@@ -37,6 +43,9 @@ pub(super) struct MergedFlow<'a> {
     pub(super) counter_basis: Option<CounterBasis>,
     /// Input and record of its first tuple.
     pub(super) first: (u32, u64),
+    pub(super) tuple_count: u64,
+    /// A Begin or Deny is among its tuples.
+    pub(super) shows_begin: bool,
 }
 
 /// What makes tuples one flow.
@@ -51,7 +60,6 @@ pub(super) struct Key {
 }
 
 /// A context that outlives its batch.
-#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct OwnedContext {
     pub(super) format: SourceFormat,
     pub(super) mac: Option<MacAddress>,
@@ -72,11 +80,14 @@ impl LogFlows {
 
     /// Adds every tuple of a batch of input `input`, whose records follow `records_before`.
     pub(super) fn add(&mut self, batch: &FlowBatch, input: u32, records_before: u64) {
-        let contexts: Vec<u32> =
-            batch.contexts().iter().map(|context| self.intern(batch, context)).collect();
+        self.of_batch.clear();
+        for context in batch.contexts() {
+            let context = self.intern(batch, context);
+            self.of_batch.push(context);
+        }
         for index in 0..batch.len() {
             let row = batch.row(index);
-            let context = contexts[row.context.index()];
+            let context = self.of_batch[row.context.index()];
             let place = (input, records_before + u64::from(row.record) + 1);
             let key = Key {
                 source: row.source,
@@ -113,21 +124,41 @@ impl LogFlows {
     }
 
     fn intern(&mut self, batch: &FlowBatch, context: &Context) -> u32 {
-        let owned = OwnedContext::of(batch, context);
-        if let Some(&index) = self.context_indices.get(&owned) {
-            return index;
+        let view = ContextView::of(batch, context);
+        let (contexts, hasher) = (&mut self.contexts, &self.hasher);
+        let slot = self.context_index.entry(
+            hasher.hash_one(view),
+            |&index| contexts[index as usize].view() == view,
+            |&index| hasher.hash_one(contexts[index as usize].view()),
+        );
+        match slot {
+            Entry::Occupied(occupied) => *occupied.get(),
+            Entry::Vacant(vacant) => {
+                let index = u32::try_from(contexts.len()).expect("the memory bound ends it before");
+                vacant.insert(index);
+                let owned = view.to_owned();
+                self.context_bytes += owned.memory_bytes();
+                contexts.push(owned);
+                index
+            }
         }
-        let index = u32::try_from(self.contexts.len()).expect("the memory bound ends it before");
-        self.context_bytes += 2 * owned.memory_bytes();
-        self.contexts.push(owned.clone());
-        self.context_indices.insert(owned, index);
-        index
     }
 }
 
-impl OwnedContext {
-    fn of(batch: &FlowBatch, context: &Context) -> Self {
-        let text = |id: Option<_>| id.map(|id| batch.text(id).to_owned());
+/// A context as it is compared, wherever its texts are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ContextView<'t> {
+    format: SourceFormat,
+    mac: Option<MacAddress>,
+    acl_group: Option<&'t str>,
+    acl_rule: Option<&'t str>,
+    target_resource_id: Option<&'t str>,
+    flow_log_resource_id: Option<&'t str>,
+}
+
+impl<'t> ContextView<'t> {
+    fn of(batch: &'t FlowBatch, context: &Context) -> Self {
+        let text = |id: Option<_>| id.map(|id| batch.text(id));
         Self {
             format: context.format,
             mac: context.mac,
@@ -135,6 +166,31 @@ impl OwnedContext {
             acl_rule: text(context.acl_rule),
             target_resource_id: text(context.target_resource_id),
             flow_log_resource_id: text(context.flow_log_resource_id),
+        }
+    }
+
+    fn to_owned(self) -> OwnedContext {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        OwnedContext {
+            format: self.format,
+            mac: self.mac,
+            acl_group: text(self.acl_group),
+            acl_rule: text(self.acl_rule),
+            target_resource_id: text(self.target_resource_id),
+            flow_log_resource_id: text(self.flow_log_resource_id),
+        }
+    }
+}
+
+impl OwnedContext {
+    fn view(&self) -> ContextView<'_> {
+        ContextView {
+            format: self.format,
+            mac: self.mac,
+            acl_group: self.acl_group.as_deref(),
+            acl_rule: self.acl_rule.as_deref(),
+            target_resource_id: self.target_resource_id.as_deref(),
+            flow_log_resource_id: self.flow_log_resource_id.as_deref(),
         }
     }
 
@@ -183,6 +239,11 @@ impl LogFlow {
             counters,
             counter_basis,
             first: first.place,
+            tuple_count: self.events.len() as u64,
+            shows_begin: self
+                .events
+                .iter()
+                .any(|event| matches!(event.state, Some(FlowState::Begin | FlowState::Deny))),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Chunks come in by a callback, rows go out through a [`RowSink`]; nothing here does I/O, prints
 //! or reads the clock.
 
+#[cfg(test)]
+mod computed_tests;
 mod label;
 mod log_flows;
 mod output;

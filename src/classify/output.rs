@@ -56,6 +56,10 @@ pub struct OutputRow<'a> {
     pub source_record: u64,
     /// `Partial`.
     pub is_partial: bool,
+    /// How many records the row stands for: 1 for a tuple or packet.
+    pub record_count: u64,
+    /// The beginning of the flow was recorded: a Begin, a Deny, or a SYN without ACK.
+    pub shows_begin: bool,
     /// The columns that the label fills.
     pub label: LabelColumns<'a>,
 }

@@ -33,6 +33,8 @@ pub(super) struct PacketFlow {
     pub(super) input: u32,
     /// The first packet's number in its input, 1-based.
     pub(super) record: u64,
+    /// A SYN without ACK was among the packets.
+    pub(super) shows_begin: bool,
 }
 
 /// How many packets of one input a flow has.
@@ -40,6 +42,13 @@ pub(super) struct PacketFlow {
 pub(super) struct InputShare {
     pub(super) input: u32,
     pub(super) packets: u64,
+}
+
+impl PacketFlow {
+    pub(super) fn packet_count(&self) -> u64 {
+        let Counters { packets_sent, packets_received, .. } = self.counters;
+        packets_sent.unwrap_or(0) + packets_received.unwrap_or(0)
+    }
 }
 
 impl PacketFlows {
@@ -272,6 +281,7 @@ impl Entry {
             format: self.format,
             input: self.first_input,
             record: self.first.1,
+            shows_begin: self.first_open_ns != [None; 2],
         }
     }
 }

@@ -6,11 +6,11 @@ use rayon::prelude::*;
 
 use super::log_flows::{LogFlows, MergedFlow};
 use super::packet_flows::{self, InputShare, PacketFlow, PacketFlows};
-use super::totals::RunTotals;
+use super::totals::{NamedTotals, RunTotals};
 use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
 use crate::traffic::{
-    Chunk, Context, DecodeOptions, Decoder, FlowBatch, InputName, SourceFormat, Tally,
+    Chunk, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName, SourceFormat, Tally,
     TrafficReader,
 };
 
@@ -126,7 +126,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             total.add_counts(&input.tally);
         }
         total.assert_balanced();
-        let (by_class, by_next_hop) = self.totals.summed(self.fib);
+        let NamedTotals { by_class, by_next_hop } = self.totals.summed(self.fib);
         let summary = Summary {
             inputs: self.inputs,
             total,
@@ -391,6 +391,9 @@ fn batch_row<'a>(
         source_file,
         source_record,
         is_partial: false,
+        record_count: 1,
+        shows_begin: row.opens_connection
+            || matches!(row.state, Some(FlowState::Begin | FlowState::Deny)),
         label: label.columns(fib, row.source, row.destination),
     }
 }
@@ -425,6 +428,8 @@ fn packet_flow_row<'a>(
         source_file,
         source_record: flow.record,
         is_partial,
+        record_count: flow.packet_count(),
+        shows_begin: flow.shows_begin,
         label: label.columns(fib, flow.source, flow.destination),
     }
 }
@@ -460,6 +465,8 @@ fn merged_flow_row<'a>(
         source_file,
         source_record: flow.first.1,
         is_partial,
+        record_count: flow.tuple_count,
+        shows_begin: flow.shows_begin,
         label: label.columns(fib, key.source, key.destination),
     }
 }

@@ -15,6 +15,12 @@ pub(super) struct RunTotals {
     without_next_hop: [Totals; NextHopClass::ALL.len()],
 }
 
+/// The sums with names, as a summary shows them.
+pub(super) struct NamedTotals {
+    pub(super) by_class: Vec<(NextHopClass, Totals)>,
+    pub(super) by_next_hop: Vec<(NextHopSummary, Totals)>,
+}
+
 impl RunTotals {
     pub(super) fn new(fib: &Fib) -> Self {
         Self {
@@ -47,10 +53,7 @@ impl RunTotals {
     }
 
     /// Names the next hops; those that look the same are one.
-    pub(super) fn summed(
-        &self,
-        fib: &Fib,
-    ) -> (Vec<(NextHopClass, Totals)>, Vec<(NextHopSummary, Totals)>) {
+    pub(super) fn summed(&self, fib: &Fib) -> NamedTotals {
         let mut by_next_hop: BTreeMap<NextHopSummary, Totals> = BTreeMap::new();
         let hops = self.by_next_hop.iter().enumerate().map(|(index, totals)| {
             let id = NextHopId::at(index).expect("is one of the table's");
@@ -75,7 +78,7 @@ impl RunTotals {
         by_next_hop.sort_by(|(hop_a, a), (hop_b, b)| {
             (b.bytes, b.flows).cmp(&(a.bytes, a.flows)).then_with(|| hop_a.cmp(hop_b))
         });
-        (by_class, by_next_hop)
+        NamedTotals { by_class, by_next_hop }
     }
 }
 

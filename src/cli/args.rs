@@ -8,7 +8,9 @@ use clap_complete::Shell;
 
 use super::exit_code;
 use super::values::{ColumnList, Size, SkipLimit, TunnelList};
+use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
+use crate::generate::{PacketSize, SnapshotShape};
 use crate::report::TimeUnit;
 
 /// Labels recorded Azure traffic with the next hop that Azure's routing gives each flow.
@@ -30,6 +32,12 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the effective route tables of a snapshot.
     Routes(RoutesArgs),
+    /// Judge whether recorded flows passed the firewalls that a policy requires.
+    Verify(Box<VerifyArgs>),
+    /// Make a snapshot and traffic of any size, with the expected label of each flow.
+    Generate(GenerateArgs),
+    /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
+    Lint(LintArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page, or write the pages of all commands to a folder.
@@ -159,6 +167,87 @@ pub struct RoutesArgs {
     pub console: ConsoleArgs,
 }
 
+/// Arguments of `generate`.
+#[derive(Args, Debug)]
+#[command(after_help = GENERATE_HELP)]
+pub struct GenerateArgs {
+    /// What everything is drawn from: the same seed gives the same bytes.
+    #[arg(long, value_name = "N")]
+    pub seed: u64,
+
+    /// NICs in the snapshot, each with its own table.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(SnapshotShape::NICS_MAX)))]
+    pub nics: u32,
+
+    /// Prefixes in each table.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub routes_per_table: u32,
+
+    /// Write a flow log of so many tuples.
+    #[arg(long, value_name = "N")]
+    pub tuples: Option<u64>,
+
+    /// Write a capture of so many packets.
+    #[arg(long, value_name = "N")]
+    pub packets: Option<u64>,
+
+    /// Flows in the capture [default: one for each 20 packets].
+    #[arg(long, value_name = "N", requires = "packets")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub flows: Option<u32>,
+
+    /// How long the packets of the capture are.
+    #[arg(long, value_enum, default_value_t = PacketSizeName::Bytes64)]
+    pub packet_size: PacketSizeName,
+
+    /// Write the capture as pcapng.
+    #[arg(long, requires = "packets")]
+    pub pcapng: bool,
+
+    /// How many of a hundred flows are IPv6.
+    #[arg(long, value_name = "PERCENT", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub ipv6: u8,
+
+    /// Write every expected row, too.
+    #[arg(long)]
+    pub expected_rows: bool,
+
+    /// A folder that is empty or does not exist yet.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// Arguments of `lint`.
+#[derive(Args, Debug)]
+pub struct LintArgs {
+    /// Folder or file with what Azure exported.
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub routes: PathBuf,
+
+    /// What to print; in text each finding starts with its code.
+    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+    pub format: LintFormat,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+const GENERATE_HELP: &str = "\
+Files:
+  snapshot/                exported tables and nexthop.toml
+  flow-log/blobs/          the flow log, in the folders that Azure uses
+  flow-log/expected.json   what classify --format json must print of it
+  flow-log/expected.csv    every row it must write; the header names the columns
+  capture/traffic.pcap     the capture (or traffic.pcapng)
+  capture/expected.json, capture/expected.csv";
+
 /// Arguments of `completions`.
 #[derive(Args, Debug)]
 pub struct CompletionsArgs {
@@ -246,6 +335,25 @@ pub enum RoutesFormat {
     Csv,
 }
 
+/// The value of `--packet-size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PacketSizeName {
+    /// 64 bytes, or as long as the headers are.
+    #[value(name = "64")]
+    Bytes64,
+    /// 64, 594 and 1518 bytes as 7 to 4 to 1.
+    Imix,
+}
+
+/// The value of `--format` of `lint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// The value of `--time-unit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TimeUnitName {
@@ -261,6 +369,15 @@ impl From<Per> for RecordKind {
             Per::Tuple => Self::Tuple,
             Per::Flow => Self::Flow,
             Per::Packet => Self::Packet,
+        }
+    }
+}
+
+impl From<PacketSizeName> for PacketSize {
+    fn from(name: PacketSizeName) -> Self {
+        match name {
+            PacketSizeName::Bytes64 => Self::Bytes64,
+            PacketSizeName::Imix => Self::Imix,
         }
     }
 }
@@ -331,6 +448,12 @@ mod tests {
             "nexthop explain -r s",
             "nexthop explain -r s example.org",
             "nexthop routes",
+            "nexthop generate -o new",
+            "nexthop generate --seed 1",
+            "nexthop generate --seed 1 -o new --nics 0",
+            "nexthop generate --seed 1 -o new --ipv6 101",
+            "nexthop generate --seed 1 -o new --packets 5 --flows 0",
+            "nexthop generate --seed 1 -o new --pcapng",
             "nexthop completions",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

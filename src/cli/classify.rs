@@ -2,23 +2,21 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::args::{ClassifyArgs, ClassifyFormat};
 use super::console::Console;
-use super::progress::Progress;
+use super::traffic_run::{TrafficRun, TrafficRunError, assert_balanced, judge_inputs, use_threads};
 use super::{ExitCode, OutputFailed, snapshot};
-use crate::classify::{Classifier, ClassifyOptions, NoRows, RecordKind, RowSink, Summary};
-use crate::fib::Fib;
+use crate::classify::{ClassifyOptions, NoRows, RecordKind, Summary};
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_classify_json,
     write_classify_text,
 };
-use crate::traffic::{self, DecodeOptions, Input, ReadOptions, TrafficReader};
+use crate::traffic::{self, DecodeOptions, Input};
 
 /// Classifies, publishes, reports.
 ///
@@ -33,16 +31,31 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
     for warning in &loaded.warnings {
         console.warning(warning);
     }
-    let run = Run { args, console, fib: &loaded.fib, inputs: &inputs, threads };
+    let run = TrafficRun {
+        fib: &loaded.fib,
+        inputs: &inputs,
+        options: ClassifyOptions {
+            per: args.per.map(RecordKind::from),
+            memory_bytes_max: args.memory.0,
+            threads,
+            decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
+        },
+        is_progress_shown: !args.no_progress && !console.is_quiet,
+        console,
+    };
+    let failed = |error| match error {
+        TrafficRunError::Input(error) => error.into(),
+        TrafficRunError::Rows(error) => output_failed(args, error),
+    };
     let (summary, destination) = match rows.open(args)? {
-        None => (run.classify(NoRows)?.0, None),
+        None => (run.classify(NoRows).map_err(failed)?.0, None),
         Some(writer) => {
-            let (summary, writer) = run.classify(writer)?;
+            let (summary, writer) = run.classify(writer).map_err(failed)?;
             (summary, Some(writer.finish().map_err(|error| output_failed(args, error))?))
         }
     };
     assert_balanced(&summary);
-    let code = judge(&summary, args, console);
+    let code = judge_inputs(&summary, args.max_skipped, args.strict, console);
     if let Some(destination) = destination
         && code != ExitCode::NoInput
     {
@@ -125,46 +138,6 @@ impl Write for Destination {
     }
 }
 
-/// Everything that classifying needs, whatever becomes of the rows.
-struct Run<'a> {
-    args: &'a ClassifyArgs,
-    console: Console,
-    fib: &'a Fib,
-    inputs: &'a [Input],
-    threads: usize,
-}
-
-impl Run<'_> {
-    fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S)> {
-        let is_shown = !self.args.no_progress && !self.console.is_quiet;
-        let mut progress = Progress::new(self.inputs, is_shown);
-        let mut classifier = Classifier::new(self.fib, self.options(), sink);
-        for input in self.inputs {
-            let mut reader = TrafficReader::open(input.open()?, ReadOptions::default());
-            if !input.is_named && !reader.is_recognised() {
-                let name = input.name.as_str();
-                let note = format!("{name}: ignored: no capture and no flow log");
-                progress.suspend(|| self.console.note(&note));
-                continue;
-            }
-            classifier
-                .classify_input(&input.name, &mut reader, &|bytes_read| progress.set(bytes_read))
-                .map_err(|error| output_failed(self.args, error))?;
-            progress.finish_input(reader.bytes_read());
-        }
-        classifier.finish().map_err(|error| output_failed(self.args, error))
-    }
-
-    fn options(&self) -> ClassifyOptions {
-        ClassifyOptions {
-            per: self.args.per.map(RecordKind::from),
-            memory_bytes_max: self.args.memory.0,
-            threads: self.threads,
-            decode: DecodeOptions { decapsulate: self.args.decapsulate.0.clone() },
-        }
-    }
-}
-
 /// Lists the inputs. The output of an earlier run in the same folder is none of them.
 fn inputs(args: &ClassifyArgs, console: Console) -> Result<Vec<Input>, anyhow::Error> {
     let mut inputs = traffic::find_inputs(&args.inputs)?;
@@ -187,19 +160,6 @@ fn inputs(args: &ClassifyArgs, console: Console) -> Result<Vec<Input>, anyhow::E
     Ok(inputs)
 }
 
-/// Sets up the threads and returns their number.
-fn use_threads(asked: usize) -> Result<usize> {
-    let threads = match asked {
-        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
-        asked => asked,
-    };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .with_context(|| format!("starting {threads} threads"))?;
-    Ok(threads)
-}
-
 fn row_options(args: &ClassifyArgs) -> RowOptions {
     RowOptions {
         columns: args.columns.as_ref().map_or_else(|| Column::ALL.to_vec(), |list| list.0.clone()),
@@ -216,37 +176,6 @@ fn output_failed(args: &ClassifyArgs, error: io::Error) -> anyhow::Error {
         .as_deref()
         .map_or_else(|| "standard output".to_owned(), |path: &Path| path.display().to_string());
     anyhow::Error::new(error).context(OutputFailed { name })
-}
-
-/// # Panics
-///
-/// When a record was lost or invented: then nothing may be published.
-fn assert_balanced(summary: &Summary) {
-    summary.total.assert_balanced();
-    summary.inputs.iter().for_each(|input| input.tally.assert_balanced());
-}
-
-/// Says what is wrong with the input, and how the run ends for it.
-fn judge(summary: &Summary, args: &ClassifyArgs, console: Console) -> ExitCode {
-    let mut code = ExitCode::Success;
-    if !summary.inputs.iter().any(|input| input.is_recognised) {
-        console.error("no usable input: nothing was recognised as a capture or a flow log");
-        code = code.worst(ExitCode::NoInput);
-    }
-    let (damaged, read) = (summary.total.damaged_total(), summary.total.records_read);
-    if damaged > 0 {
-        let found = format!("{damaged} of {read} records are damaged");
-        if !args.max_skipped.allows(damaged, read) {
-            console.error(&format!("{found}, more than --max-skipped allows"));
-            code = code.worst(ExitCode::Damaged);
-        } else if args.strict {
-            console.error(&format!("{found}, and --strict allows none"));
-            code = code.worst(ExitCode::Damaged);
-        } else {
-            console.warning(&format!("{found}, within --max-skipped"));
-        }
-    }
-    code
 }
 
 /// Prints the summary where rows do not go: to standard output, or with `--verbose` beside the rows
@@ -326,15 +255,23 @@ mod tests {
             ("--max-skipped 10% --strict", 1, 10, ExitCode::Damaged),
             ("--max-skipped 10% --strict", 0, 10, ExitCode::Success),
         ] {
-            let code = judge(&summary(damaged, read, true), &args(line), quiet());
+            let args = args(line);
+            let summary = summary(damaged, read, true);
+            let code = judge_inputs(&summary, args.max_skipped, args.strict, quiet());
             assert_eq!(code, want, "{line} {damaged}/{read}");
         }
     }
 
     #[test]
     fn no_usable_input_is_worse_than_damage() {
-        assert_eq!(judge(&summary(1, 1, false), &args(""), quiet()), ExitCode::NoInput);
-        assert_eq!(judge(&Summary::default(), &args(""), quiet()), ExitCode::NoInput);
+        assert_eq!(
+            judge_inputs(&summary(1, 1, false), args("").max_skipped, false, quiet()),
+            ExitCode::NoInput
+        );
+        assert_eq!(
+            judge_inputs(&Summary::default(), args("").max_skipped, false, quiet()),
+            ExitCode::NoInput
+        );
     }
 
     #[test]

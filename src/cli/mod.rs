@@ -8,11 +8,16 @@ mod classify;
 mod console;
 mod exit_code;
 mod explain;
+mod generate;
 mod generated;
+mod lint;
 mod progress;
 mod routes;
 mod snapshot;
+mod traffic_run;
 mod values;
+mod verify;
+mod verify_args;
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -25,11 +30,13 @@ use clap::Parser;
 
 pub use args::{
     ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs, ConsoleArgs, ExplainArgs,
-    ExplainFormat, ManArgs, Per, RoutesArgs, RoutesFormat, TimeUnitName,
+    ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs, PacketSizeName, Per, RoutesArgs,
+    RoutesFormat, TimeUnitName,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
 pub use values::{ColumnList, Size, SkipLimit, TunnelList, ValueError};
+pub use verify_args::{EvidenceWindow, VerifyArgs};
 
 use crate::report::AtomicFileError;
 
@@ -56,6 +63,9 @@ impl Command {
             Self::Classify(args) => classify::run(args, Console::new(args.console)),
             Self::Explain(args) => explain::run(args, &Console::new(args.console)),
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
+            Self::Verify(args) => verify::run(args, Console::new(args.console)),
+            Self::Generate(args) => generate::run(args, Console::new(args.console)),
+            Self::Lint(args) => lint::run(args, &Console::new(args.console)),
             Self::Completions(args) => generated::completions(args),
             Self::Man(args) => generated::man(args),
         }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::azure::resources::Resources;
 use crate::azure::{Snapshot, load_snapshot};
 use crate::fib::{Fib, SnapshotTables};
-use crate::routing::{RouteRow, RouteTable};
+use crate::routing::{RouteRow, RouteTable, RouteTableBasis, Severity};
 
 /// A snapshot, selected and compiled.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Loaded {
     pub tables: SnapshotTables,
     /// The tables as compiled, for traffic.
     pub fib: Fib,
+    /// The exported resources, for the places that policies name.
+    pub resources: Resources,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// What the user may want to know: the files that were not used, and why.
@@ -42,7 +45,7 @@ pub fn load(routes: &Path, from: Option<&str>) -> anyhow::Result<Loaded> {
         .iter()
         .map(|ignored| format!("{}: ignored: {}", ignored.file, ignored.reason))
         .collect();
-    Ok(Loaded { tables, fib, warnings, notes })
+    Ok(Loaded { tables, fib, resources: snapshot.resources, warnings, notes })
 }
 
 fn warnings_of(snapshot: &Snapshot, tables: &SnapshotTables) -> Vec<String> {
@@ -58,10 +61,20 @@ fn warnings_of(snapshot: &Snapshot, tables: &SnapshotTables) -> Vec<String> {
         .tables
         .iter()
         .flat_map(|table| set_aside(table).into_iter().chain(unresolved_tags(table)));
-    in_files.chain(elided).chain(selected).collect()
+    in_files.chain(elided).chain(selected).chain(faults(tables)).collect()
+}
+
+/// Faults of the resources put every label in some doubt; `nexthop lint` lists them.
+fn faults(tables: &SnapshotTables) -> Option<String> {
+    let count = tables.findings.iter().filter(|finding| finding.severity != Severity::Note).count();
+    (count > 0)
+        .then(|| format!("the exported resources have {count} faults; nexthop lint lists them"))
 }
 
 fn set_aside(table: &RouteTable) -> Option<String> {
+    if table.basis != RouteTableBasis::Exported {
+        return None;
+    }
     let prefixes = some_prefixes(table.gateway_rows_set_aside())?;
     Some(format!(
         "{}: gateway routes inside a VNet, peering or service-endpoint prefix are not used, as \

@@ -6,12 +6,15 @@
 //!
 //! Knows no file format and no rule of selection.
 
+mod lint;
 mod path;
+mod snapshot_sources;
 mod snapshot_tables;
 mod sources;
 mod table;
 
+pub use lint::count_by_severity;
 pub use path::{Path, PathHop, PathOutcome};
-pub use snapshot_tables::{FindError, SnapshotTables};
-pub use sources::{Source, Sources};
-pub use table::{CompileError, Fib, Match, NextHopId, RouteTableInfo, TableId};
+pub use snapshot_tables::{ComparedTables, FindError, SnapshotTables};
+pub use sources::{Place, Source, SourceMarks, Sources};
+pub use table::{BeyondGateway, CompileError, Fib, Match, NextHopId, RouteTableInfo, TableId};

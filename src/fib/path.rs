@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use super::{Fib, NextHopId, TableId};
 use crate::azure::RouteSource;
-use crate::net::special::is_platform;
 use crate::routing::NextHopClass;
 
 /// The hops of one packet and where it ends.
@@ -45,7 +44,7 @@ pub enum PathOutcome {
 
 impl Fib {
     /// Follows a packet from a table on: after a firewall or appliance it goes on in the table of
-    /// the hop's address.
+    /// the hop's address, after a gateway that a user-defined route named in the gateway's table.
     ///
     /// Of a set of equal cost the first address is followed.
     ///
@@ -67,8 +66,11 @@ impl Fib {
     }
 
     fn hop(&self, table: TableId, destination: IpAddr) -> PathHop {
-        if is_platform(destination) {
+        if self.is_platform(destination) {
             return PathHop { table, next_hop: None, class: NextHopClass::Platform };
+        }
+        if self.is_outside_vnet(table, destination) {
+            return PathHop { table, next_hop: None, class: NextHopClass::OutsideVnet };
         }
         let next_hop = self.lookup(table, destination);
         let class = next_hop.map_or(NextHopClass::NoRoute, |id| self.next_hop(id).class);
@@ -88,14 +90,25 @@ impl Fib {
             | NextHopClass::ServiceEndpoint
             | NextHopClass::Platform => Err(PathOutcome::Delivered),
             NextHopClass::Internet | NextHopClass::OutsideVnet => Err(PathOutcome::Left),
-            // A gateway's own route says that the packet is for the other side of the gateway; a
-            // user's route only says that the gateway gets it.
-            NextHopClass::Gateway => match self.matched(hop.table, destination) {
-                Some(matched) if *matched.source != RouteSource::User => Err(PathOutcome::Left),
-                _ => Err(PathOutcome::OutsideSnapshot),
-            },
+            NextHopClass::Gateway => self.after_gateway(hop.table, destination),
             NextHopClass::Dropped | NextHopClass::NoRoute => Err(PathOutcome::Dropped),
             NextHopClass::Mixed | NextHopClass::Unknown => Err(PathOutcome::OutsideSnapshot),
+        }
+    }
+
+    /// A gateway's own route says that the packet is for the other side of the gateway; a user's
+    /// route only says that the gateway gets it, and so does any route of a virtual hub.
+    fn after_gateway(&self, table: TableId, destination: IpAddr) -> Result<TableId, PathOutcome> {
+        let beyond = self.beyond_gateway(table);
+        let is_users = self
+            .matched(table, destination)
+            .is_some_and(|matched| *matched.source == RouteSource::User);
+        match beyond {
+            Some(beyond) if is_users || beyond.follows_gateway_routes => {
+                self.table_id(beyond.table).ok_or(PathOutcome::OutsideSnapshot)
+            }
+            None if is_users => Err(PathOutcome::OutsideSnapshot),
+            _ => Err(PathOutcome::Left),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use super::{CompileError, TableId};
 use crate::lpm::RangeTable;
@@ -22,18 +22,61 @@ pub enum Source {
     Prefix(AddressPrefix),
 }
 
+/// Where packets with a source address are routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// By a table.
+    Table(TableId),
+    /// By one of several: unpeered VNets hold the address.
+    Ambiguous,
+    /// Past the table that would route them: ExpressRoute FastPath.
+    Fastpath,
+    /// By none that is known.
+    Nowhere,
+}
+
+/// What a snapshot's resources tell of sources besides the tables that they use.
+#[derive(Clone, Debug, Default)]
+pub struct SourceMarks {
+    /// Prefixes that several unpeered VNets hold.
+    pub ambiguous: Vec<AddressPrefix>,
+    /// Prefixes that ExpressRoute FastPath brings in.
+    pub fastpath: Vec<AddressPrefix>,
+    /// Prefixes of VNets outside every subnet: nothing sends from there.
+    pub nowhere: Vec<AddressPrefix>,
+    /// The tables of NICs and subnets by their whole identifier.
+    pub resource_ids: Vec<(String, usize)>,
+    /// The addresses of NICs whose MAC address is known.
+    pub nic_addresses: Vec<IpAddr>,
+    /// The table of the one subnet of a VNet, by its identifier, whose instances pass on the packets
+    /// of others and have no NIC of their own: the firewall's or the gateway's.
+    pub transit: Vec<(String, usize)>,
+}
+
 /// The index of all sources.
 #[derive(Debug)]
 pub struct Sources {
     macs: AHashMap<MacAddress, TableId>,
     nics: AHashMap<String, TableId>,
     subnets: AHashMap<String, TableId>,
+    resource_ids: AHashMap<String, TableId>,
+    nic_addresses: AHashSet<IpAddr>,
+    transit: AHashMap<String, TableId>,
     prefixes: RangeTable,
     forced: Option<TableId>,
 }
 
+/// Values beside the numbers of tables.
+const AMBIGUOUS: u32 = u32::MAX;
+const FASTPATH: u32 = u32::MAX - 1;
+const NOWHERE: u32 = u32::MAX - 2;
+
 impl Sources {
-    pub(super) fn compile(ids: &[String], sources: &[Vec<Source>]) -> Result<Self, CompileError> {
+    pub(super) fn compile(
+        ids: &[String],
+        sources: &[Vec<Source>],
+        marks: &SourceMarks,
+    ) -> Result<Self, CompileError> {
         let mut owners: AHashMap<Source, TableId> = AHashMap::new();
         for (index, source) in
             sources.iter().enumerate().flat_map(|(i, all)| all.iter().map(move |one| (i, one)))
@@ -52,10 +95,18 @@ impl Sources {
             macs: AHashMap::new(),
             nics: AHashMap::new(),
             subnets: AHashMap::new(),
+            resource_ids: by_id(&marks.resource_ids),
+            nic_addresses: marks.nic_addresses.iter().copied().collect(),
+            transit: by_id(&marks.transit),
             prefixes: RangeTable::compile(&[]),
             forced: None,
         };
-        let mut prefixes = Vec::new();
+        let marked = |prefixes: &[AddressPrefix], value: u32| {
+            prefixes.iter().map(|prefix| (*prefix, value)).collect::<Vec<_>>()
+        };
+        let mut prefixes = marked(&marks.nowhere, NOWHERE);
+        prefixes.extend(marked(&marks.fastpath, FASTPATH));
+        prefixes.extend(marked(&marks.ambiguous, AMBIGUOUS));
         for (source, table) in owners {
             match source {
                 Source::Mac(mac) => drop(compiled.macs.insert(mac, table)),
@@ -97,6 +148,9 @@ impl Sources {
     /// Returns the table of the NIC or subnet that an Azure resource identifier names; `None` for
     /// any other resource, such as a whole VNet.
     pub fn by_resource_id(&self, id: &str) -> Option<TableId> {
+        if let Some(&table) = self.resource_ids.get(&folded_id(id)) {
+            return Some(table);
+        }
         let parts: Vec<&str> = id.split('/').filter(|part| !part.is_empty()).collect();
         let [.., parent_type, parent, kind, name] = parts.as_slice() else { return None };
         if kind.eq_ignore_ascii_case("networkInterfaces") {
@@ -112,8 +166,48 @@ impl Sources {
 
     /// Returns the table of an address: that of the longest prefix that holds it.
     pub fn by_address(&self, address: IpAddr) -> Option<TableId> {
-        self.prefixes.lookup(address).map(|index| TableId::at(index as usize))
+        match self.place(address) {
+            Place::Table(table) => Some(table),
+            Place::Ambiguous | Place::Fastpath | Place::Nowhere => None,
+        }
     }
+
+    /// Returns where packets from an address are routed.
+    pub fn place(&self, address: IpAddr) -> Place {
+        match self.prefixes.lookup(address) {
+            None | Some(NOWHERE) => Place::Nowhere,
+            Some(AMBIGUOUS) => Place::Ambiguous,
+            Some(FASTPATH) => Place::Fastpath,
+            Some(index) => Place::Table(TableId::at(index as usize)),
+        }
+    }
+
+    /// Returns true when a NIC whose MAC address is known has the address: whoever reports it under
+    /// another MAC address passes on packets of others.
+    pub fn is_nic_address(&self, address: IpAddr) -> bool {
+        self.nic_addresses.contains(&address)
+    }
+
+    /// Returns the table of the subnet of a VNet whose instances pass on the packets of others,
+    /// where there is one such subnet; any resource of the VNet names it.
+    pub fn transit_of(&self, resource_id: &str) -> Option<TableId> {
+        let folded = folded_id(resource_id);
+        let mut id = folded.as_str();
+        loop {
+            if let Some(&table) = self.transit.get(id) {
+                return Some(table);
+            }
+            id = id.rsplit_once('/')?.0;
+        }
+    }
+}
+
+fn by_id(tables: &[(String, usize)]) -> AHashMap<String, TableId> {
+    tables.iter().map(|(id, table)| (folded_id(id), TableId::at(*table))).collect()
+}
+
+fn folded_id(id: &str) -> String {
+    id.trim_matches('/').to_ascii_lowercase()
 }
 
 impl Source {
@@ -151,9 +245,12 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_names_the_table() {
-        let sources =
-            Sources::compile(&ids(2), &[vec![prefix("10.0.0.0/8")], vec![prefix("10.1.0.0/24")]])
-                .unwrap();
+        let sources = Sources::compile(
+            &ids(2),
+            &[vec![prefix("10.0.0.0/8")], vec![prefix("10.1.0.0/24")]],
+            &SourceMarks::default(),
+        )
+        .unwrap();
         let table = |text: &str| sources.by_address(text.parse().unwrap()).map(TableId::index);
         assert_eq!(table("10.1.0.255"), Some(1));
         assert_eq!(table("10.1.1.0"), Some(0));
@@ -168,6 +265,7 @@ mod tests {
                 vec![Source::Nic("HubVM-Nic".into())],
                 vec![Source::Subnet("Hub/GatewaySubnet".into())],
             ],
+            &SourceMarks::default(),
         )
         .unwrap();
         let table = |id: &str| sources.by_resource_id(id).map(TableId::index);
@@ -183,6 +281,7 @@ mod tests {
         let error = Sources::compile(
             &ids(2),
             &[vec![Source::Nic("a".into())], vec![Source::Nic("A".into())]],
+            &SourceMarks::default(),
         )
         .unwrap_err();
         assert_eq!(
@@ -190,7 +289,40 @@ mod tests {
             "the source nic:A is claimed by route table `table0` and by `table1`"
         );
         assert!(
-            Sources::compile(&ids(1), &[vec![prefix("10.0.0.0/8"), prefix("10.0.0.0/8")]]).is_ok()
+            Sources::compile(
+                &ids(1),
+                &[vec![prefix("10.0.0.0/8"), prefix("10.0.0.0/8")]],
+                &SourceMarks::default()
+            )
+            .is_ok()
         );
+    }
+
+    #[test]
+    fn marks_stand_among_the_prefixes_by_their_length() {
+        let marks = SourceMarks {
+            ambiguous: vec!["10.1.2.0/24".parse().unwrap()],
+            nowhere: vec!["10.1.0.0/16".parse().unwrap()],
+            fastpath: vec!["192.168.0.0/16".parse().unwrap()],
+            transit: vec![("/Subscriptions/s/virtualNetworks/Hub".into(), 0)],
+            ..SourceMarks::default()
+        };
+        let sources =
+            Sources::compile(&ids(1), &[vec![prefix("10.0.0.0/8"), prefix("10.1.3.0/24")]], &marks)
+                .unwrap();
+        let table = Place::Table(TableId::at(0));
+        for (address, want) in [
+            ("10.0.0.1", table),
+            ("10.1.0.1", Place::Nowhere),
+            ("10.1.2.255", Place::Ambiguous),
+            ("10.1.3.0", table),
+            ("192.168.0.1", Place::Fastpath),
+            ("11.0.0.0", Place::Nowhere),
+        ] {
+            assert_eq!(sources.place(address.parse().unwrap()), want, "{address}");
+        }
+        let flow_log = "/subscriptions/S/virtualNetworks/hub/subnets/x";
+        assert_eq!(sources.transit_of(flow_log), Some(TableId::at(0)));
+        assert_eq!(sources.transit_of("/subscriptions/S/virtualNetworks/hub2"), None);
     }
 }

@@ -5,21 +5,38 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use super::{Source, Sources};
+use super::{Source, SourceMarks, Sources};
 use crate::azure::RouteSource;
-use crate::lpm::{self, LpmTable, RangeTable};
+use crate::lpm::{self, LpmForest, LpmForestBuilder, RangeTable};
 use crate::net::AddressPrefix;
-use crate::routing::{NextHop, Owners, RouteTable, RouteTableBasis};
+use crate::net::special::is_platform;
+use crate::routing::{Broadcasts, NextHop, Owners, RouteTable, RouteTableBasis, is_rfc1918};
 
 /// The forwarding information base: every route table of a snapshot, compiled and immutable.
 ///
-/// Cost: about the memory of the distinct tables' [`LpmTable`]s and routes; a table equal to
-/// another costs its name.
+/// Cost: about the memory of the distinct tables' routes, and of an [`LpmForest`], in which equal
+/// parts of tables are stored once; a table equal to another costs its name.
 #[derive(Debug)]
 pub struct Fib {
     tables: Vec<(RouteTableInfo, Arc<CompiledTable>)>,
+    /// The next hops of the distinct tables.
+    forest: LpmForest,
     next_hops: NextHops,
     sources: Sources,
+    broadcasts: Broadcasts,
+    /// Of tables of App Service integration subnets: the public prefixes that are looked up.
+    private_only: AHashMap<TableId, RangeTable>,
+    beyond_gateways: AHashMap<TableId, BeyondGateway>,
+}
+
+/// Where packets go on that a table hands to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeyondGateway {
+    /// The table that routes them there, by its position in what is compiled.
+    pub table: usize,
+    /// They go on there by the gateway's own routes, too, and not by user-defined ones alone: the
+    /// gateway is the router of a virtual hub.
+    pub follows_gateway_routes: bool,
 }
 
 /// Name and origin of a compiled table.
@@ -105,26 +122,82 @@ impl Fib {
         sources: &[Vec<Source>],
         owners: &Owners,
     ) -> Result<Self, CompileError> {
+        Self::compile_marked(tables, sources, owners, &SourceMarks::default())
+    }
+
+    /// Compiles route tables with what the snapshot's resources tell of sources besides.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Self::compile).
+    ///
+    /// # Panics
+    ///
+    /// When `tables` and `sources` differ in length.
+    pub fn compile_marked(
+        tables: &[RouteTable],
+        sources: &[Vec<Source>],
+        owners: &Owners,
+        marks: &SourceMarks,
+    ) -> Result<Self, CompileError> {
         assert_eq!(tables.len(), sources.len(), "one list of sources a table");
         let mut next_hops = NextHops::default();
         let mut distinct: AHashMap<TableContent, Arc<CompiledTable>> = AHashMap::new();
+        let mut forest = LpmForestBuilder::default();
         let mut compiled = Vec::with_capacity(tables.len());
         for table in tables {
             let content = TableContent::of(table, owners, &mut next_hops)?;
             let shared = match distinct.get(&content) {
                 Some(equal) => Arc::clone(equal),
                 None => {
-                    let fresh = Arc::new(CompiledTable::compile(&content).map_err(|source| {
-                        CompileError::Lookup { table: table.id.clone(), source }
-                    })?);
+                    let fresh = Arc::new(CompiledTable::compile(&content, &mut forest).map_err(
+                        |source| CompileError::Lookup { table: table.id.clone(), source },
+                    )?);
                     distinct.insert(content, Arc::clone(&fresh));
                     fresh
                 }
             };
             compiled.push((RouteTableInfo { id: table.id.clone(), basis: table.basis }, shared));
         }
-        let sources = Sources::compile(&compiled_ids(&compiled)?, sources)?;
-        Ok(Self { tables: compiled, next_hops, sources })
+        let sources = Sources::compile(&compiled_ids(&compiled)?, sources, marks)?;
+        Ok(Self {
+            tables: compiled,
+            forest: forest.finish(),
+            next_hops,
+            sources,
+            broadcasts: owners.broadcasts().clone(),
+            private_only: private_only(tables),
+            beyond_gateways: AHashMap::new(),
+        })
+    }
+
+    /// Says where packets go on that a table hands to a gateway; without it they leave the snapshot.
+    pub fn set_beyond_gateways(&mut self, beyond: &[Option<BeyondGateway>]) {
+        self.beyond_gateways = beyond
+            .iter()
+            .enumerate()
+            .filter_map(|(index, beyond)| Some((self.table_id(index)?, (*beyond)?)))
+            .collect();
+    }
+
+    pub(super) fn beyond_gateway(&self, table: TableId) -> Option<BeyondGateway> {
+        self.beyond_gateways.get(&table).copied()
+    }
+
+    /// Returns true for an address that the platform answers itself, whatever the routes say.
+    pub fn is_platform(&self, address: IpAddr) -> bool {
+        is_platform(address) || self.broadcasts.contains(address)
+    }
+
+    /// Returns true for an address that the sources of a table never send into the VNet: its subnet
+    /// serves App Service sites that do not route all of their traffic.
+    pub fn is_outside_vnet(&self, table: TableId, address: IpAddr) -> bool {
+        // Hardly any snapshot has such a table.
+        !self.private_only.is_empty()
+            && self
+                .private_only
+                .get(&table)
+                .is_some_and(|services| !is_rfc1918(address) && services.lookup(address).is_none())
     }
 
     /// Returns the sources of the tables.
@@ -150,6 +223,11 @@ impl Fib {
         stored.len()
     }
 
+    /// Returns a number that equal tables share.
+    pub(super) fn content_of(&self, table: TableId) -> usize {
+        Arc::as_ptr(&self.tables[table.index()].1).addr()
+    }
+
     /// Returns a table by its position in what was compiled.
     pub fn table_id(&self, index: usize) -> Option<TableId> {
         (index < self.tables.len()).then(|| TableId::at(index))
@@ -164,7 +242,7 @@ impl Fib {
     ///
     /// Cost: one longest-prefix match.
     pub fn lookup(&self, table: TableId, address: IpAddr) -> Option<NextHopId> {
-        NextHopId::of_value(self.compiled(table).next_hops.lookup(address))
+        NextHopId::of_value(self.forest.lookup(self.compiled(table).forest_number, address))
     }
 
     /// Returns the route that an address matches. It belongs to the next hop that
@@ -238,7 +316,7 @@ struct TableContent {
 
 #[derive(Debug)]
 struct CompiledTable {
-    next_hops: LpmTable,
+    forest_number: u32,
     route_indices: RangeTable,
     routes: Vec<(AddressPrefix, RouteSource)>,
     has_unresolved_service_tag: bool,
@@ -263,15 +341,25 @@ impl TableContent {
         owners: &Owners,
         next_hops: &mut NextHops,
     ) -> Result<Self, CompileError> {
-        let routes = table
-            .winners(owners)
-            .into_iter()
+        // Routes that share a hop share its allocation, so that a table meets each hop once.
+        let mut met: AHashMap<(usize, bool), NextHopId> = AHashMap::new();
+        let winners = table.winners(owners);
+        let routes = winners
+            .iter()
             .map(|winner| {
-                let id = next_hops.intern(InternedNextHop {
-                    next_hop: winner.next_hop,
-                    may_lose_to_service_tag: winner.may_lose_to_service_tag,
-                })?;
-                Ok((winner.prefix, winner.source, id))
+                let hop = (Arc::as_ptr(&winner.next_hop).addr(), winner.may_lose_to_service_tag);
+                let id = match met.get(&hop) {
+                    Some(id) => *id,
+                    None => {
+                        let id = next_hops.intern(InternedNextHop {
+                            next_hop: NextHop::clone(&winner.next_hop),
+                            may_lose_to_service_tag: winner.may_lose_to_service_tag,
+                        })?;
+                        met.insert(hop, id);
+                        id
+                    }
+                };
+                Ok((winner.prefix, winner.source.clone(), id))
             })
             .collect::<Result<_, CompileError>>()?;
         Ok(Self { routes, has_unresolved_service_tag: table.has_unresolved_service_tag() })
@@ -279,13 +367,16 @@ impl TableContent {
 }
 
 impl CompiledTable {
-    fn compile(content: &TableContent) -> Result<Self, lpm::CompileError> {
+    fn compile(
+        content: &TableContent,
+        forest: &mut LpmForestBuilder,
+    ) -> Result<Self, lpm::CompileError> {
         let values: Vec<(AddressPrefix, u16)> =
             content.routes.iter().map(|(prefix, _, id)| (*prefix, id.0)).collect();
         let indices: Vec<(AddressPrefix, u32)> =
             (0u32..).zip(&content.routes).map(|(index, (prefix, _, _))| (*prefix, index)).collect();
         Ok(Self {
-            next_hops: LpmTable::compile(&values)?,
+            forest_number: forest.push(&values)?,
             route_indices: RangeTable::compile(&indices),
             routes: content
                 .routes
@@ -310,6 +401,18 @@ impl NextHops {
         self.ids.insert(next_hop, id);
         Ok(id)
     }
+}
+
+fn private_only(tables: &[RouteTable]) -> AHashMap<TableId, RangeTable> {
+    let services = |table: &RouteTable| {
+        RangeTable::compile(&table.service_prefixes().map(|prefix| (prefix, 0)).collect::<Vec<_>>())
+    };
+    tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| table.is_private_only)
+        .map(|(index, table)| (TableId::at(index), services(table)))
+        .collect()
 }
 
 fn compiled_ids(

@@ -17,6 +17,7 @@
 //! Wider first levels make fewer steps, but each table that differs anywhere has its own: with 8
 //! bits in the first, 10,000 tables take 21 MB.
 
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -27,7 +28,9 @@ use super::blocks::Block;
 use super::engine::Engine;
 use super::error::CompileError;
 use super::kernel::Isa;
-use super::kernel_forest::{DeepNode, Entry, ForestTables, Line, STRIDES, TARGET_OFFSET, Target};
+use super::kernel_forest::{
+    DeepNode, Entry as LevelEntry, ForestTables, Line, STRIDES, TARGET_OFFSET, Target,
+};
 use super::range_tree::RangeTree;
 use super::ranges::{Range, flatten};
 use super::table::{Route, check_values};
@@ -61,46 +64,23 @@ pub struct LpmForest {
 }
 
 impl LpmForest {
-    /// Compiles the tables, in the order of their numbers. In each, where one prefix occurs twice,
-    /// the last one wins.
-    ///
-    /// Cost: O(n log n) time for `n` routes of a table. Memory is for what is different: about 1
-    /// KiB for a subnet's table, 8 bytes for one equal to another. IPv6 sides are stored once where
-    /// they are wholly equal.
+    /// Compiles the tables, in the order of their numbers; see [`LpmForestBuilder`].
     ///
     /// # Errors
     ///
-    /// [`CompileError::ZeroValue`] for a route with the value 0; [`CompileError::TooLarge`] when
-    /// the IPv6 routes of a table need more than an engine can number.
+    /// As [`LpmForestBuilder::push`].
     ///
     /// # Panics
     ///
-    /// Panics where a level has more than 2^27 entries, 512 MiB.
+    /// As [`LpmForestBuilder::finish`].
     pub fn compile<'r>(
         tables: impl IntoIterator<Item = &'r [Route]>,
     ) -> Result<Self, CompileError> {
-        let mut blocks = Blocks::default();
-        let mut roots = Vec::new();
-        let mut v6 = Vec::new();
-        let mut v6_of_table = Vec::new();
-        let mut known_v6: AHashMap<Vec<(u128, u16)>, u32> = AHashMap::new();
+        let mut builder = LpmForestBuilder::default();
         for routes in tables {
-            check_values(routes)?;
-            roots.push(blocks.root(&flatten(routes, 0)));
-            let ranges: Vec<Range<u128, u16>> = flatten(routes, 0);
-            let content = ranges.iter().map(|range| (range.first, range.value)).collect();
-            let next = v6.len() as u32;
-            let index = *known_v6.entry(content).or_insert(next);
-            if index == next {
-                v6.push(RangeTree::compile(&ranges)?);
-            }
-            v6_of_table.push(index);
+            builder.push(routes)?;
         }
-        let mut distinct: Vec<_> = roots.iter().zip(&v6_of_table).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let distinct_table_count = distinct.len();
-        Ok(Self { v4: blocks.into_tables(&roots), v6, v6_of_table, distinct_table_count })
+        Ok(builder.finish())
     }
 
     /// Returns how many tables there are; their numbers are below it.
@@ -176,6 +156,87 @@ impl LpmForest {
             + self.v4.heap_bytes()
             + self.v6.iter().map(Engine::memory_bytes).sum::<usize>()
             + size_of_val(self.v6_of_table.as_slice())
+    }
+}
+
+/// Makes a forest, table by table.
+///
+/// Cost: O(n log n) time for `n` routes of a table. Memory is for what is different: about 2 KiB for
+/// a subnet's table of 300 routes, 8 bytes for one equal to another. IPv6 sides are stored once
+/// where they are wholly equal.
+///
+/// # Examples
+///
+/// ```
+/// use nexthop::lpm::LpmForestBuilder;
+///
+/// let mut builder = LpmForestBuilder::default();
+/// assert_eq!(builder.push(&[("10.0.0.0/8".parse()?, 3)])?, 0);
+/// assert_eq!(builder.push(&[])?, 1);
+/// let forest = builder.finish();
+/// assert_eq!(forest.lookup(0, "10.1.2.3".parse()?), 3);
+/// assert_eq!(forest.lookup(1, "10.1.2.3".parse()?), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct LpmForestBuilder {
+    blocks: Blocks,
+    roots: Vec<u32>,
+    v6: Vec<RangeTree>,
+    v6_of_table: Vec<u32>,
+    known_v6: AHashMap<Vec<(u128, u16)>, u32>,
+}
+
+impl LpmForestBuilder {
+    /// Adds a table, and returns its number. Where one prefix occurs twice, the last one wins.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::ZeroValue`] for a route with the value 0; [`CompileError::TooLarge`] when
+    /// the table has more IPv6 routes than an engine can number. The table is not added then.
+    ///
+    /// # Panics
+    ///
+    /// Panics where there are 2^32 tables.
+    pub fn push(&mut self, routes: &[Route]) -> Result<u32, CompileError> {
+        check_values(routes)?;
+        let number = u32::try_from(self.roots.len()).expect("there are fewer than 2^32 tables");
+        let ranges: Vec<Range<u128, u16>> = flatten(routes, 0);
+        let content = ranges.iter().map(|range| (range.first, range.value)).collect();
+        let index = match self.known_v6.entry(content) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                self.v6.push(RangeTree::compile(&ranges)?);
+                *new.insert(self.v6.len() as u32 - 1)
+            }
+        };
+        self.v6_of_table.push(index);
+        self.roots.push(self.blocks.root(&flatten(routes, 0)));
+        Ok(number)
+    }
+
+    /// Lays the tables out.
+    ///
+    /// # Panics
+    ///
+    /// Panics where a level has more than 2^27 entries, 512 MiB.
+    pub fn finish(self) -> LpmForest {
+        let mut distinct: Vec<_> = self.roots.iter().zip(&self.v6_of_table).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let distinct_table_count = distinct.len();
+        LpmForest {
+            v4: self.blocks.into_tables(&self.roots),
+            v6: self.v6,
+            v6_of_table: self.v6_of_table,
+            distinct_table_count,
+        }
+    }
+}
+
+impl fmt::Debug for LpmForestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LpmForestBuilder").field("table_count", &self.roots.len()).finish()
     }
 }
 
@@ -314,15 +375,15 @@ impl Blocks {
         let value_count = usize::from(self.value_max) + 1;
         // There always is a line 0.
         self.lines.index(Line::new(&[(0, 0)]));
-        let entries = |leads: &[Lead], stride: u32, nodes_first: usize| -> Vec<Entry> {
+        let entries = |leads: &[Lead], stride: u32, nodes_first: usize| -> Vec<LevelEntry> {
             let entry = |lead: &Lead| match *lead {
-                Lead::Value(value) => Entry::single(value.into()),
-                Lead::Line(index) => Entry::single(value_count + index as usize),
-                Lead::Node(index) => Entry::node(nodes_first + ((index as usize) << stride)),
+                Lead::Value(value) => LevelEntry::single(value.into()),
+                Lead::Line(index) => LevelEntry::single(value_count + index as usize),
+                Lead::Node(index) => LevelEntry::node(nodes_first + ((index as usize) << stride)),
             };
             leads.iter().map(entry).collect()
         };
-        let values = || (0..value_count).map(Entry::single);
+        let values = || (0..value_count).map(LevelEntry::single);
         let first = entries(self.roots.items.as_flattened(), STRIDES[1], value_count);
         let mut second: Vec<_> = values().collect();
         second.extend(entries(self.second.items.as_flattened(), STRIDES[2], value_count));

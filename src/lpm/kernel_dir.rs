@@ -1,13 +1,11 @@
-#![expect(
-    unsafe_code,
-    reason = "reads without bounds checks, in chunks that the compiler lays side by side"
-)]
 //! Batches of lookups in direct tables.
 //!
 //! Reads are in chunks of eight: all first reads, then all second ones. Within a chunk they do not
 //! wait for each other, and what happens between them is done on vectors. Gathers of AVX-512 were
 //! slower everywhere (300 routes: 850 M lookups/s against 1,290), as was the plain loop on tables
 //! beyond the inner caches (service tags: 540 against 810).
+
+#![expect(unsafe_code, reason = "reads without bounds checks")]
 
 use super::kernel::{Isa, at};
 use crate::memory::HugeSlice;

@@ -1,9 +1,10 @@
-#![expect(unsafe_code, reason = "reads without bounds checks, and comparisons of 32 keys at once")]
 //! Batches of lookups in a forest, level by level.
 //!
 //! Each address has its own table, and so its own root: nothing but what tables share is in a near
 //! cache. So all addresses of a burst take a step before any takes the next, and each step asks for
 //! what the next one reads. Within a step, chunks of eight are worked on side by side.
+
+#![expect(unsafe_code, reason = "reads without bounds checks, 32 keys at once")]
 
 use std::hint::select_unpredictable;
 

@@ -1,13 +1,11 @@
-#![expect(
-    unsafe_code,
-    reason = "reads without bounds checks, with population counts in one instruction"
-)]
 //! Batches of lookups in a poptrie, level by level.
 //!
 //! One address at a time, each level waits for the memory of the one above, and where a lookup ends
 //! is a branch that in-table traffic makes unpredictable. Level by level, the reads of a burst
 //! overlap, each asks for what the next level reads, and addresses that go deeper are gathered in a
 //! list without a branch.
+
+#![expect(unsafe_code, reason = "reads without bounds checks")]
 
 use std::hint::select_unpredictable;
 

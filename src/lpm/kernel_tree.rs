@@ -1,10 +1,8 @@
-#![expect(
-    unsafe_code,
-    reason = "reads without bounds checks, and comparisons of eight keys at once"
-)]
 //! Batches of lookups in a tree of ranges, level by level.
 //!
 //! Addresses of a burst end at different depths: those that go on are kept in a list.
+
+#![expect(unsafe_code, reason = "reads without bounds checks, 8 keys at once")]
 
 use super::kernel::{Isa, Places, at};
 use crate::memory::{HugeSlice, prefetch};

@@ -54,7 +54,7 @@ mod table;
 
 pub use engine::LpmKind;
 pub use error::CompileError;
-pub use forest::LpmForest;
+pub use forest::{LpmForest, LpmForestBuilder};
 pub use naive::NaiveTable;
 pub use range_table::RangeTable;
 pub use table::{LpmTable, Route};

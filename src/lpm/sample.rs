@@ -48,7 +48,7 @@ impl Random {
     /// Returns a number below `limit`, which is not 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         // The high half of a product: no division, and a bias below limit / 2^64.
-        (u128::from(self.next_bits()) * u128::from(limit) >> 64) as u64
+        ((u128::from(self.next_bits()) * u128::from(limit)) >> 64) as u64
     }
 
     fn value(&mut self) -> u16 {

@@ -51,7 +51,7 @@ impl LpmTable {
     /// For IPv4 DIR-16-8-8, whose 256 KiB and what the routes need are fast while the caches hold
     /// them; from 8 MiB on DIR-24-8, whose 16 MiB or 32 MiB then buy lookups of one read (a poptrie
     /// still, if DIR-24-8 cannot number the values). For IPv6 a tree of ranges. Where there are many
-    /// tables, `LpmForest` takes a fraction of the memory.
+    /// tables, [`LpmForest`](super::LpmForest) takes a fraction of the memory.
     ///
     /// Where one prefix occurs twice, the last one wins.
     ///

@@ -1,5 +1,6 @@
 //! One value of one row, and its plain text.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -122,7 +123,9 @@ pub(super) struct TimeText {
 
 impl TimeText {
     pub(super) fn new(unit: TimeUnit) -> Self {
-        Self { unit, second: 0, text: second_text(0) }
+        let mut times = Self { unit, second: 0, text: String::new() };
+        times.remember(0);
+        times
     }
 
     fn write(&mut self, out: &mut Vec<u8>, time_ns: i64) {
@@ -130,8 +133,7 @@ impl TimeText {
         let second = time_ns.div_euclid(1_000_000_000);
         let nanosecond = time_ns.rem_euclid(1_000_000_000).unsigned_abs();
         if second != self.second {
-            self.second = second;
-            self.text = second_text(second);
+            self.remember(second);
         }
         out.extend_from_slice(self.text.as_bytes());
         out.push(b'.');
@@ -140,6 +142,16 @@ impl TimeText {
             TimeUnit::Nanoseconds => write_padded(out, nanosecond, 9),
         }
         out.push(b'Z');
+    }
+
+    /// Keeps a second as `2025-01-20T18:18:11`.
+    fn remember(&mut self, second: i64) {
+        let time = Timestamp::from_second(second);
+        let time = time.expect("64 bits of nanoseconds span 1677 to 2262");
+        self.second = second;
+        self.text.clear();
+        write!(self.text, "{time}").expect("a string takes any text");
+        self.text.pop();
     }
 }
 
@@ -153,14 +165,6 @@ fn word(value: Option<&'static str>) -> Cell<'static> {
 
 fn text(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Null, Cell::Text)
-}
-
-/// Returns `2025-01-20T18:18:11`.
-fn second_text(second: i64) -> String {
-    let time = Timestamp::from_second(second).expect("64 bits of nanoseconds span 1677 to 2262");
-    let mut text = time.to_string();
-    text.pop();
-    text
 }
 
 fn write_addresses(out: &mut Vec<u8>, addresses: &[IpAddr]) {

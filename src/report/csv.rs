@@ -69,7 +69,7 @@ fn needs_quotes(byte: u8) -> bool {
     matches!(byte, b'"' | b',' | b'\n' | b'\r')
 }
 
-/// Source: OWASP ASVS 4.0, 5.3.10 (CSV and formula injection). A lone `-` is no formula but the name
+/// Source: OWASP ASVS 1.2.10 (CSV and formula injection). A lone `-` is no formula but the name
 /// of standard input.
 fn starts_formula(text: &str) -> bool {
     text != "-"

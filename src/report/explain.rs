@@ -187,7 +187,7 @@ impl<'a> CandidateJson<'a> {
         Self {
             address_prefix: row.destination.to_string(),
             route_source: row.source.as_str(),
-            state: row.state.as_str(),
+            state: row.shown_state(),
             next_hop_type: row.next_hop_type.as_str(),
             next_hop_ips: &row.next_hop_ips,
             name: row.name.as_deref(),
@@ -243,7 +243,7 @@ fn write_candidates(
             if candidate.is_selected { "*" } else { "" }.to_owned(),
             cell(&row.destination.to_string()),
             cell(row.source.as_str()),
-            cell(row.state.as_str()),
+            cell(row.shown_state()),
             cell(row.next_hop_type.as_str()),
             ips.join(" "),
             candidate.reason.to_owned(),

@@ -53,7 +53,7 @@ struct Input<'a> {
 }
 
 #[derive(Serialize)]
-struct Books {
+pub(super) struct Books {
     bytes_read: u64,
     records_read: u64,
     classified: u64,
@@ -80,7 +80,7 @@ struct Sums {
 }
 
 /// A JSON object whose keys keep their order.
-struct ByKey<V>(Vec<(&'static str, V)>);
+pub(super) struct ByKey<V>(pub(super) Vec<(&'static str, V)>);
 
 impl<'a> Report<'a> {
     fn new(summary: &'a Summary) -> Self {
@@ -112,7 +112,7 @@ impl<'a> Input<'a> {
 }
 
 impl Books {
-    fn new(tally: &Tally) -> Self {
+    pub(super) fn new(tally: &Tally) -> Self {
         Self {
             bytes_read: tally.bytes_read,
             records_read: tally.records_read,

@@ -27,7 +27,7 @@ pub fn write_tables_json(
             route_table_id: &table.id,
             basis: table.basis.as_str(),
             sources: sources.iter().map(ToString::to_string).collect(),
-            value: table.rows.iter().map(RowJson::of).collect(),
+            value: table.shown_rows().map(RowJson::of).collect(),
         })
         .collect();
     write_json(out, &TablesJson { schema: 1, tables })
@@ -39,7 +39,7 @@ pub fn write_tables_json(
 ///
 /// When it cannot be written.
 pub fn write_rows_json(out: &mut dyn Write, table: &RouteTable) -> io::Result<()> {
-    let value = table.rows.iter().map(RowJson::of).collect();
+    let value = table.shown_rows().map(RowJson::of).collect();
     write_json(out, &RowsJson { schema: 1, value })
 }
 
@@ -65,7 +65,7 @@ pub fn write_tables_text(
         text.line([
             neutral(&table.id).into_owned(),
             table.basis.as_str().to_owned(),
-            table.rows.len().to_string(),
+            table.shown_rows().count().to_string(),
             used_rows(table).to_string(),
             neutral(&joined(sources)).into_owned(),
         ]);
@@ -73,7 +73,8 @@ pub fn write_tables_text(
     text.write(out, is_coloured)
 }
 
-/// Writes the rows of one table in az's columns, and the reason.
+/// Writes the rows of one table in az's columns, and the reason. What reads az's tables, this
+/// program too, reads this one.
 ///
 /// # Errors
 ///
@@ -83,8 +84,8 @@ pub fn write_rows_text(
     table: &RouteTable,
     is_coloured: bool,
 ) -> io::Result<()> {
-    let mut text = Table::new(ROW_COLUMNS.map(|name| (name, Align::Left)));
-    for row in &table.rows {
+    let mut text = Table::new(ROW_COLUMNS.map(|name| (name, Align::Left))).with_ruler();
+    for row in table.shown_rows() {
         text.line(row_cells(row).map(|cell| neutral(&cell).into_owned()));
     }
     text.write(out, is_coloured)
@@ -106,7 +107,7 @@ pub fn write_tables_csv(
         csv.write_record([
             inert(&table.id).as_str(),
             table.basis.as_str(),
-            &table.rows.len().to_string(),
+            &table.shown_rows().count().to_string(),
             &used_rows(table).to_string(),
             &inert(&joined(sources)),
         ])?;
@@ -122,7 +123,7 @@ pub fn write_tables_csv(
 pub fn write_rows_csv(out: &mut dyn Write, table: &RouteTable) -> io::Result<()> {
     let mut csv = ::csv::Writer::from_writer(out);
     csv.write_record(ROW_COLUMNS)?;
-    for row in &table.rows {
+    for row in table.shown_rows() {
         csv.write_record(row_cells(row).map(|cell| inert(&cell)))?;
     }
     csv.flush()
@@ -195,7 +196,7 @@ fn reason(row: &RouteRow) -> Option<&'static str> {
 }
 
 fn used_rows(table: &RouteTable) -> usize {
-    table.rows.iter().filter(|row| row.rejected.is_none()).count()
+    table.shown_rows().filter(|row| row.rejected.is_none()).count()
 }
 
 fn joined(sources: &[Source]) -> String {

@@ -286,6 +286,8 @@ pub(super) mod tests {
             source_file: "logs/PT1H.json",
             source_record: 7,
             is_partial: false,
+            record_count: 1,
+            shows_begin: true,
             label: LabelColumns {
                 route_table_id: Some("vnet-hub/subnet-1"),
                 route_table_basis: Some(RouteTableBasis::Exported),
@@ -326,6 +328,8 @@ pub(super) mod tests {
             source_file: "-",
             source_record: 1,
             is_partial: true,
+            record_count: 1,
+            shows_begin: true,
             label: LabelColumns {
                 route_table_id: None,
                 route_table_basis: None,

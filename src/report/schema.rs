@@ -10,7 +10,7 @@ macro_rules! columns {
         /// Names are those of the `NTANetAnalytics` table wherever the meaning is the same, so that
         /// queries written for Traffic Analytics go on working.
         ///
-        /// Source: Microsoft, "Traffic analytics schema and data aggregation" (read 2026-11-20).
+        /// Source: Microsoft, "Traffic analytics schema and data aggregation".
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Column {
             $($(#[$doc])* $name,)+

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 pub(super) struct Table<const N: usize> {
     header: [(&'static str, Align); N],
     lines: Vec<Line<N>>,
+    has_ruler: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,12 @@ struct Line<const N: usize> {
 
 impl<const N: usize> Table<N> {
     pub(super) fn new(header: [(&'static str, Align); N]) -> Self {
-        Self { header, lines: Vec::new() }
+        Self { header, lines: Vec::new(), has_ruler: false }
+    }
+
+    /// Draws dashes under the header, which tell a program where the columns begin.
+    pub(super) fn with_ruler(self) -> Self {
+        Self { has_ruler: true, ..self }
     }
 
     pub(super) fn line(&mut self, cells: [String; N]) {
@@ -46,7 +52,12 @@ impl<const N: usize> Table<N> {
     pub(super) fn write(&self, out: &mut dyn Write, is_coloured: bool) -> io::Result<()> {
         let widths = self.widths();
         let header = self.header.map(|(name, _)| name);
-        self.write_line(out, &header, &widths, is_coloured.then_some("\u{1b}[2m"))?;
+        let faint = is_coloured.then_some("\u{1b}[2m");
+        self.write_line(out, &header, &widths, faint)?;
+        if self.has_ruler {
+            let dashes = widths.map(|width| "-".repeat(width));
+            self.write_line(out, &dashes.each_ref().map(String::as_str), &widths, faint)?;
+        }
         for line in &self.lines {
             let cells = line.cells.each_ref().map(String::as_str);
             let colour = (is_coloured && line.is_marked).then_some("\u{1b}[31m");
@@ -103,5 +114,14 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut out, true).unwrap();
         assert!(String::from_utf8(out).unwrap().ends_with("\u{1b}[31m  1,000\u{1b}[0m\n"));
+    }
+
+    #[test]
+    fn a_ruler_is_as_wide_as_the_columns() {
+        let mut table = Table::new([("n", Align::Right), ("name", Align::Left)]).with_ruler();
+        table.line(["10".into(), "größe".into()]);
+        let mut out = Vec::new();
+        table.write(&mut out, false).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "   n  name\n  --  -----\n  10  größe\n");
     }
 }

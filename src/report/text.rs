@@ -43,7 +43,7 @@ pub fn write_classify_text(
     options: SummaryOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut page = Page { out, options, is_empty: true };
+    let mut page = Page::new(out, options);
     page.inputs(&summary.inputs)?;
     page.classes(summary)?;
     page.next_hops(summary)?;
@@ -54,14 +54,19 @@ pub fn write_classify_text(
 /// How many lines of inputs and next hops are shown unless all are asked for.
 const LINES_MAX: usize = 20;
 
-struct Page<'a> {
-    out: &'a mut dyn Write,
-    options: SummaryOptions,
+/// A page of sections, each under a heading.
+pub(super) struct Page<'a> {
+    pub(super) out: &'a mut dyn Write,
+    pub(super) options: SummaryOptions,
     is_empty: bool,
 }
 
-impl Page<'_> {
-    fn inputs(&mut self, inputs: &[InputSummary]) -> io::Result<()> {
+impl<'a> Page<'a> {
+    pub(super) fn new(out: &'a mut dyn Write, options: SummaryOptions) -> Self {
+        Self { out, options, is_empty: true }
+    }
+
+    pub(super) fn inputs(&mut self, inputs: &[InputSummary]) -> io::Result<()> {
         let mut table = Table::new([
             ("format", Align::Left),
             ("records", Align::Right),
@@ -188,7 +193,7 @@ impl Page<'_> {
         self.first_damages(&summary.inputs)
     }
 
-    fn first_damages(&mut self, inputs: &[InputSummary]) -> io::Result<()> {
+    pub(super) fn first_damages(&mut self, inputs: &[InputSummary]) -> io::Result<()> {
         let places = inputs.iter().flat_map(|input| {
             input.tally.first_damages().iter().map(move |place| (&input.name, place))
         });
@@ -211,7 +216,7 @@ impl Page<'_> {
     }
 
     /// Shows that nothing got lost.
-    fn books(&mut self, tally: &Tally) -> io::Result<()> {
+    pub(super) fn books(&mut self, tally: &Tally) -> io::Result<()> {
         let terms = [
             (tally.classified, "classified"),
             (tally.unknown_total(), "unknown"),
@@ -224,7 +229,11 @@ impl Page<'_> {
         self.heading(&format!("{read} records read = {}", terms.join(" + ")))
     }
 
-    fn table<const N: usize>(&mut self, heading: &str, table: &Table<N>) -> io::Result<()> {
+    pub(super) fn table<const N: usize>(
+        &mut self,
+        heading: &str,
+        table: &Table<N>,
+    ) -> io::Result<()> {
         if table.is_empty() {
             return Ok(());
         }
@@ -233,7 +242,7 @@ impl Page<'_> {
     }
 
     /// Writes a heading, after an empty line unless it is the first.
-    fn heading(&mut self, heading: &str) -> io::Result<()> {
+    pub(super) fn heading(&mut self, heading: &str) -> io::Result<()> {
         if !std::mem::take(&mut self.is_empty) {
             writeln!(self.out)?;
         }
@@ -244,29 +253,29 @@ impl Page<'_> {
         }
     }
 
-    fn and_more(&mut self, count: usize, what: &str) -> io::Result<()> {
+    pub(super) fn and_more(&mut self, count: usize, what: &str) -> io::Result<()> {
         match count.saturating_sub(self.lines_max()) {
             0 => Ok(()),
             more => writeln!(self.out, "  … and {} more {what}", grouped(more as u64)),
         }
     }
 
-    fn lines_max(&self) -> usize {
+    pub(super) fn lines_max(&self) -> usize {
         if self.options.is_complete { usize::MAX } else { LINES_MAX }
     }
 }
 
-const DAMAGED: &str = "damaged";
+pub(super) const DAMAGED: &str = "damaged";
 
-struct Reason {
-    what: &'static str,
-    reason: &'static str,
-    records: u64,
+pub(super) struct Reason {
+    pub(super) what: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) records: u64,
 }
 
 /// Returns every reason that occurred: damage first, then what is unknown, then what is normal;
 /// within each the most records first.
-fn reasons(tally: &Tally) -> Vec<Reason> {
+pub(super) fn reasons(tally: &Tally) -> Vec<Reason> {
     let damaged = Damage::ALL.map(|reason| (reason.as_str(), tally.damaged(reason)));
     let unknown = Unknown::ALL.map(|reason| (reason.as_str(), tally.unknown(reason)));
     let not_applicable =

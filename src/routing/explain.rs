@@ -6,7 +6,7 @@ use super::selection::source_rank;
 use super::{NextHop, NextHopClass, Owners, Rejection, RouteRow, RouteTable};
 use crate::azure::RouteSource;
 use crate::net::AddressPrefix;
-use crate::net::special::{is_internet, is_platform};
+use crate::net::special::is_internet;
 
 /// The decision of one table about one destination.
 #[derive(Clone, Debug)]
@@ -21,7 +21,8 @@ pub struct Explanation<'t> {
     pub matched_prefix: Option<AddressPrefix>,
     /// Who made the winner.
     pub route_source: Option<RouteSource>,
-    /// A stable code: `longest_prefix`, `no_route`, `platform` or `unresolved_service_tag`.
+    /// A stable code: `longest_prefix`, `no_route`, `platform`, `outside_vnet`,
+    /// `unresolved_service_tag`, or what is wrong with the winner's hop.
     pub reason: &'static str,
     /// Every row whose prefix holds the destination, the winners first, then by length, source and
     /// state. Rows of unresolved service tags come last: they may hold it.
@@ -46,24 +47,20 @@ impl RouteTable {
     ///
     /// Cost: O(n) for n rows, and a sort of those that hold the destination.
     pub fn explain(&self, owners: &Owners, destination: IpAddr) -> Explanation<'_> {
-        if is_platform(destination) {
-            return Explanation {
-                destination,
-                class: NextHopClass::Platform,
-                next_hop: None,
-                matched_prefix: None,
-                route_source: None,
-                reason: "platform",
-                candidates: Vec::new(),
-            };
+        if owners.is_platform(destination) {
+            return Explanation::without_route(destination, NextHopClass::Platform);
         }
-        let holding: Vec<&RouteRow> =
-            self.rows.iter().filter(|row| row.may_hold(destination)).collect();
+        if self.is_outside_vnet(destination) {
+            return Explanation::without_route(destination, NextHopClass::OutsideVnet);
+        }
+        let holding: Vec<&RouteRow> = self.rows().filter(|row| row.may_hold(destination)).collect();
         let usable = || holding.iter().filter(|row| row.rejected.is_none());
         let matched_prefix =
             usable().filter_map(|row| row.prefix()).max_by_key(|prefix| prefix.length());
-        let winner = matched_prefix.and_then(|prefix| {
-            self.winners(owners).into_iter().find(|winner| winner.prefix == prefix)
+        let winner = matched_prefix.map(|prefix| {
+            let rows: Vec<&RouteRow> =
+                usable().copied().filter(|row| row.prefix() == Some(prefix)).collect();
+            self.winner(owners, prefix, &rows)
         });
         let tag_may_win = is_internet(destination)
             && winner
@@ -71,7 +68,9 @@ impl RouteTable {
                 .map_or(self.has_unresolved_service_tag(), |winner| winner.may_lose_to_service_tag);
         let (class, reason) = match &winner {
             _ if tag_may_win => (NextHopClass::Unknown, Rejection::UnresolvedServiceTag.as_str()),
-            Some(winner) => (winner.next_hop.class, "longest_prefix"),
+            Some(winner) => {
+                (winner.next_hop.class, winner.next_hop.reason.unwrap_or("longest_prefix"))
+            }
             None => (NextHopClass::NoRoute, "no_route"),
         };
         Explanation {
@@ -79,9 +78,23 @@ impl RouteTable {
             class,
             matched_prefix,
             route_source: winner.as_ref().map(|winner| winner.source.clone()),
-            next_hop: winner.map(|winner| winner.next_hop),
+            next_hop: winner.map(|winner| NextHop::clone(&winner.next_hop)),
             reason,
             candidates: ranked(holding, matched_prefix),
+        }
+    }
+}
+
+impl Explanation<'_> {
+    fn without_route(destination: IpAddr, class: NextHopClass) -> Self {
+        Self {
+            destination,
+            class,
+            next_hop: None,
+            matched_prefix: None,
+            route_source: None,
+            reason: class.as_str(),
+            candidates: Vec::new(),
         }
     }
 }

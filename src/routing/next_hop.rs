@@ -48,6 +48,9 @@ pub struct NextHop {
     pub name: Option<String>,
     /// Our class.
     pub class: NextHopClass,
+    /// Why the class is not the plain one, as a stable code: `phantom_next_hop`, `owner_unknown`,
+    /// `next_hop_outside_snapshot`, `phantom_gateway`, `unsupported_combination`.
+    pub reason: Option<&'static str>,
 }
 
 impl NextHopClass {

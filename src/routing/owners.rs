@@ -3,14 +3,27 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ahash::AHashMap;
+use smallvec::SmallVec;
+
+use super::platform::Broadcasts;
 use super::{NextHop, NextHopClass, RouteRow};
-use crate::azure::{NextHopType, Settings};
+use crate::azure::{NextHopType, RouteSource, Settings};
 use crate::net::AddressPrefix;
 
 /// The owners of addresses that a snapshot tells of.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
-    firewalls: Vec<Firewall>,
+    pub(super) firewalls: Vec<Firewall>,
+    /// How many of the firewalls are those of the settings: they own their addresses in every VNet.
+    named_count: usize,
+    pub(super) devices: Vec<Device>,
+    pub(super) by_address: AHashMap<IpAddr, SmallVec<[(ScopeId, Owner); 1]>>,
+    pub(super) firewall_subnets: PrefixMap<(ScopeId, Owner)>,
+    pub(super) subnets: PrefixMap<(ScopeId, SubnetContent)>,
+    pub(super) spaces: PrefixMap<ScopeId>,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) broadcasts: Broadcasts,
     prefix_names: Vec<(AddressPrefix, String)>,
 }
 
@@ -23,6 +36,94 @@ pub struct Firewall {
     pub addresses: Vec<IpAddr>,
     /// Its subnets: every address in them is the firewall.
     pub subnets: Vec<AddressPrefix>,
+}
+
+/// A network that packets start in: a VNet or a virtual hub, by its place in [`Owners`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeId(u32);
+
+/// What decides next hops for packets of one network.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    /// The networks that a hop may be in: its own, its peers' and its hub's.
+    pub(super) reach: Vec<ScopeId>,
+    pub(super) gateway: GatewayReach,
+    /// Prefixes that the network's hub sends to its firewall.
+    pub(super) policy: Option<(BTreeSet<AddressPrefix>, Owner)>,
+}
+
+/// What stands behind a user-defined route to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GatewayReach {
+    /// A VPN gateway of the VNet, of the peered VNet whose gateways it uses, or of its hub.
+    Vpn,
+    /// A VPN gateway beside an ExpressRoute one, where such a route is not supported.
+    VpnBesideExpressRoute,
+    /// A VPN gateway that is policy-based or of the Basic SKU, which do not forward between VNets.
+    VpnNotForwarding,
+    /// ExpressRoute gateways alone, which forward for no such route.
+    ExpressRouteOnly,
+    /// Nothing.
+    None,
+    /// What the snapshot does not tell.
+    Unknown,
+}
+
+/// Who owns an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Firewall(usize),
+    Device(usize),
+}
+
+/// An owner that is no firewall.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    pub(super) class: NextHopClass,
+    pub(super) name: String,
+    /// It passes on packets that are not for itself.
+    pub(super) forwards: bool,
+}
+
+/// Whether a subnet holds something that the snapshot does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SubnetContent {
+    Known,
+    HoldsUnknown,
+}
+
+/// What stands behind one address of a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    Owner(Owner),
+    /// Nothing can: the address is of a network of the snapshot, and nobody has it.
+    Phantom,
+    /// Something that the snapshot does not tell, such as a scale set.
+    OwnerUnknown,
+    /// Something outside the snapshot.
+    OutsideSnapshot,
+    /// The snapshot tells of no network at all.
+    NotTold,
+}
+
+/// Values by prefix, found by address.
+#[derive(Clone, Debug)]
+pub(super) struct PrefixMap<V> {
+    by_prefix: AHashMap<AddressPrefix, SmallVec<[V; 1]>>,
+}
+
+impl ScopeId {
+    pub(super) fn of_network(index: usize) -> Self {
+        Self(u32::try_from(index).expect("VNets are far below 2^32"))
+    }
+
+    pub(super) fn of_hub(network_count: usize, index: usize) -> Self {
+        Self::of_network(network_count + index)
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl Owners {
@@ -45,63 +146,243 @@ impl Owners {
     /// Takes firewalls, and names for prefixes.
     pub fn new(firewalls: Vec<Firewall>, mut prefix_names: Vec<(AddressPrefix, String)>) -> Self {
         prefix_names.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.length()));
-        Self { firewalls, prefix_names }
+        Self { named_count: firewalls.len(), firewalls, prefix_names, ..Self::default() }
     }
 
-    /// Returns the firewall that owns an address.
-    pub fn firewall_at(&self, address: IpAddr) -> Option<&Firewall> {
-        self.firewalls.iter().find(|firewall| {
-            firewall.addresses.contains(&address)
-                || firewall.subnets.iter().any(|subnet| subnet.contains(address))
-        })
+    /// Returns every prefix that is a firewall: addresses and subnets.
+    pub fn firewall_prefixes(&self) -> Vec<AddressPrefix> {
+        self.firewalls
+            .iter()
+            .flat_map(|firewall| {
+                let addresses =
+                    firewall.addresses.iter().map(|&address| AddressPrefix::host(address));
+                addresses.chain(firewall.subnets.iter().copied())
+            })
+            .collect()
     }
 
-    /// Returns the next hop that winning rows of one prefix make together: the set of their
-    /// addresses, and their class if all agree, else `mixed`.
+    /// Returns the next hop that winning rows of one prefix make together, for packets that start in
+    /// a network: the set of their addresses, and their class if all agree, else `mixed`.
+    ///
+    /// The class comes from who owns the address, then from the type:
+    ///
+    /// * A firewall or appliance is what it is, whatever the type says. (Decision: routes of a
+    ///   secured hub and of a Route Server read `VirtualNetworkGateway` and name one.)
+    /// * A gateway's row for a prefix that the network's hub sends to its firewall is the firewall's.
+    ///   (Documented that such a policy does so; the row's own address is not.)
+    /// * A `VirtualAppliance` hop that nothing owns is dropped where its network is in the snapshot
+    ///   and holds nothing unknown, else an appliance. (Seen in a published lab: without a recursive
+    ///   look-up such a route resolves to nothing.)
+    /// * A user-defined route to a gateway is dropped where no VPN gateway stands behind it.
+    ///   (Documented.)
     ///
     /// # Panics
     ///
     /// When `rows` is empty.
-    pub fn next_hop_of_set(&self, rows: &[&RouteRow]) -> NextHop {
+    pub fn next_hop_of_set(&self, scope: Option<ScopeId>, rows: &[&RouteRow]) -> NextHop {
         let types: BTreeSet<&NextHopType> = rows.iter().map(|row| &row.next_hop_type).collect();
         let next_hop_type = match types.first().expect("a prefix has a row") {
             single if types.len() == 1 => (*single).clone(),
             _ => NextHopType::Other(joined(types.iter().map(|word| word.as_str().to_owned()))),
         };
-        let ips: BTreeSet<IpAddr> =
+        let mut ips: SmallVec<[IpAddr; 2]> =
             rows.iter().flat_map(|row| row.next_hop_ips.iter().copied()).collect();
-        let classes: BTreeSet<NextHopClass> =
-            rows.iter().flat_map(|row| self.classes_of(row)).collect();
-        let names: BTreeSet<String> = ips.iter().filter_map(|&ip| self.name_of(ip)).collect();
+        ips.sort_unstable();
+        ips.dedup();
+        let kinds: BTreeSet<Kind> = rows.iter().flat_map(|row| self.kinds_of(scope, row)).collect();
+        let classes: BTreeSet<NextHopClass> = kinds.iter().map(|kind| kind.class).collect();
+        let mut names: BTreeSet<String> =
+            ips.iter().filter_map(|&ip| self.name_of(scope, ip)).collect();
+        if ips.is_empty() {
+            let policies = rows.iter().filter_map(|row| self.policy_owner(scope, row));
+            names.extend(policies.map(|owner| self.owner_name(owner).to_owned()));
+        }
         NextHop {
             next_hop_type,
-            ips: ips.into_iter().collect(),
+            ips,
             name: (!names.is_empty()).then(|| joined(names)),
             class: match classes.first() {
                 Some(&class) if classes.len() == 1 => class,
                 _ => NextHopClass::Mixed,
             },
+            reason: kinds.iter().find_map(|kind| kind.reason),
         }
     }
 
-    fn classes_of(&self, row: &RouteRow) -> Vec<NextHopClass> {
-        if row.next_hop_ips.is_empty() || row.next_hop_type == NextHopType::None {
-            return vec![class_of_type(&row.next_hop_type)];
-        }
-        row.next_hop_ips
-            .iter()
-            .map(|&ip| match self.firewall_at(ip) {
-                Some(_) => NextHopClass::Firewall,
-                None => class_of_type(&row.next_hop_type),
-            })
-            .collect()
+    /// Returns true when the hop of a row is not told by its type, addresses and source alone.
+    pub(super) fn depends_on_prefix(&self, scope: Option<ScopeId>, row: &RouteRow) -> bool {
+        row.source == RouteSource::VirtualNetworkGateway
+            && self.scope(scope).is_some_and(|scope| scope.policy.is_some())
     }
 
-    fn name_of(&self, address: IpAddr) -> Option<String> {
-        self.firewall_at(address).map(|firewall| firewall.name.clone()).or_else(|| {
-            let named = self.prefix_names.iter().find(|(prefix, _)| prefix.contains(address));
-            named.map(|(_, name)| name.clone())
+    /// Returns what stands behind an address that packets of a network are sent to.
+    pub(super) fn behind(&self, scope: Option<ScopeId>, address: IpAddr) -> Behind {
+        if let Some(index) = self.named_firewall_at(address) {
+            return Behind::Owner(Owner::Firewall(index));
+        }
+        let at = self.by_address.get(&address).map_or(&[][..], |owners| owners.as_slice());
+        let nearest = |owners: &mut dyn Iterator<Item = (ScopeId, Owner)>| {
+            owners.min_by_key(|(at, _)| !self.reaches(scope, *at)).map(|(_, owner)| owner)
+        };
+        let owner = nearest(&mut at.iter().copied())
+            .or_else(|| nearest(&mut self.firewall_subnets.holding(address).copied()));
+        if let Some(owner) = owner {
+            return Behind::Owner(owner);
+        }
+        if self.scopes.is_empty() {
+            return Behind::NotTold;
+        }
+        let subnets: SmallVec<[_; 2]> = self.subnets.holding(address).copied().collect();
+        let is_near = |(at, _): &&(ScopeId, SubnetContent)| self.reaches(scope, *at);
+        let has_near = subnets.iter().any(|subnet| is_near(&subnet));
+        let mut judged = subnets.iter().filter(|subnet| !has_near || is_near(subnet));
+        if judged.any(|(_, content)| *content == SubnetContent::HoldsUnknown) {
+            Behind::OwnerUnknown
+        } else if !subnets.is_empty() || self.spaces.holding(address).next().is_some() {
+            Behind::Phantom
+        } else {
+            Behind::OutsideSnapshot
+        }
+    }
+
+    /// Returns what stands behind a user-defined route to a gateway in a network.
+    pub(super) fn gateway_reach(&self, scope: Option<ScopeId>) -> GatewayReach {
+        self.scope(scope).map_or(GatewayReach::Unknown, |scope| scope.gateway)
+    }
+
+    /// Returns true when a hop in the network `at` can be reached from `scope` without passing
+    /// another: it is the same network, a direct peer or the hub. Without a scope every one is.
+    pub(super) fn reaches(&self, scope: Option<ScopeId>, at: ScopeId) -> bool {
+        self.scope(scope).is_none_or(|scope| scope.reach.contains(&at))
+    }
+
+    /// Returns true unless the owner of an address is known to be in a network that packets of this
+    /// one do not reach without passing another.
+    pub(super) fn is_reached(&self, scope: Option<ScopeId>, address: IpAddr) -> bool {
+        let at = self.by_address.get(&address);
+        at.is_none_or(|owners| owners.iter().any(|(at, _)| self.reaches(scope, *at)))
+    }
+
+    pub(super) fn owner_name(&self, owner: Owner) -> &str {
+        match owner {
+            Owner::Firewall(index) => &self.firewalls[index].name,
+            Owner::Device(index) => &self.devices[index].name,
+        }
+    }
+
+    /// Returns the firewall of the settings that owns an address.
+    pub(super) fn named_firewall_at(&self, address: IpAddr) -> Option<usize> {
+        self.firewalls[..self.named_count].iter().position(|firewall| {
+            firewall.addresses.contains(&address)
+                || firewall.subnets.iter().any(|subnet| subnet.contains(address))
         })
+    }
+
+    fn scope(&self, scope: Option<ScopeId>) -> Option<&Scope> {
+        self.scopes.get(scope?.index())
+    }
+
+    fn kinds_of(&self, scope: Option<ScopeId>, row: &RouteRow) -> SmallVec<[Kind; 2]> {
+        let by_type = || SmallVec::from_slice(&[Kind::of(class_of_type(&row.next_hop_type))]);
+        if row.next_hop_type == NextHopType::None {
+            return by_type();
+        }
+        if self.policy_owner(scope, row).is_some() {
+            return SmallVec::from_slice(&[Kind::of(NextHopClass::Firewall)]);
+        }
+        if row.next_hop_ips.is_empty() {
+            let is_users = row.source == RouteSource::User;
+            return match (&row.next_hop_type, self.gateway_reach(scope)) {
+                (NextHopType::VirtualNetworkGateway, GatewayReach::None) if is_users => {
+                    SmallVec::from_slice(&[Kind::dropped("phantom_gateway")])
+                }
+                (NextHopType::VirtualNetworkGateway, GatewayReach::ExpressRouteOnly)
+                    if is_users =>
+                {
+                    SmallVec::from_slice(&[Kind::dropped("unsupported_combination")])
+                }
+                _ => by_type(),
+            };
+        }
+        row.next_hop_ips.iter().map(|&ip| self.kind_of(scope, row, ip)).collect()
+    }
+
+    fn kind_of(&self, scope: Option<ScopeId>, row: &RouteRow, ip: IpAddr) -> Kind {
+        let by_type = class_of_type(&row.next_hop_type);
+        match (self.behind(scope, ip), by_type) {
+            (Behind::Owner(Owner::Firewall(_)), _) => Kind::of(NextHopClass::Firewall),
+            (Behind::Owner(Owner::Device(index)), _) => Kind::of(self.devices[index].class),
+            (Behind::Phantom, NextHopClass::Appliance) => Kind::dropped("phantom_next_hop"),
+            (Behind::OwnerUnknown, NextHopClass::Appliance) => {
+                Kind { reason: Some("owner_unknown"), ..Kind::of(by_type) }
+            }
+            (Behind::OutsideSnapshot, NextHopClass::Appliance) => {
+                Kind { reason: Some("next_hop_outside_snapshot"), ..Kind::of(by_type) }
+            }
+            _ => Kind::of(by_type),
+        }
+    }
+
+    /// The firewall that a hub's policy sends a gateway's row to.
+    fn policy_owner(&self, scope: Option<ScopeId>, row: &RouteRow) -> Option<Owner> {
+        let (prefixes, owner) = self.scope(scope)?.policy.as_ref()?;
+        let is_from_gateway = row.source == RouteSource::VirtualNetworkGateway
+            && row.next_hop_type == NextHopType::VirtualNetworkGateway;
+        (is_from_gateway && prefixes.contains(&row.prefix()?)).then_some(*owner)
+    }
+
+    fn name_of(&self, scope: Option<ScopeId>, address: IpAddr) -> Option<String> {
+        if let Behind::Owner(owner) = self.behind(scope, address) {
+            return Some(self.owner_name(owner).to_owned());
+        }
+        self.prefix_names
+            .iter()
+            .find(|(prefix, _)| prefix.contains(address))
+            .map(|(_, name)| name.clone())
+    }
+}
+
+/// The class of one address of a hop, with a stable code where it is not the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    class: NextHopClass,
+    reason: Option<&'static str>,
+}
+
+impl Kind {
+    fn of(class: NextHopClass) -> Self {
+        Self { class, reason: None }
+    }
+
+    fn dropped(reason: &'static str) -> Self {
+        Self { class: NextHopClass::Dropped, reason: Some(reason) }
+    }
+}
+
+impl<V> Default for PrefixMap<V> {
+    fn default() -> Self {
+        Self { by_prefix: AHashMap::new() }
+    }
+}
+
+impl<V> PrefixMap<V> {
+    pub(super) fn insert(&mut self, prefix: AddressPrefix, value: V) {
+        self.by_prefix.entry(prefix).or_default().push(value);
+    }
+
+    /// Returns the values of the prefixes that hold an address, the longest prefix first.
+    ///
+    /// Cost: one look-up for each length.
+    pub(super) fn holding(&self, address: IpAddr) -> impl Iterator<Item = &V> {
+        self.prefixes_holding(address).filter_map(|prefix| self.by_prefix.get(&prefix)).flatten()
+    }
+
+    /// Returns the prefixes that hold an address, the longest first.
+    pub(super) fn prefixes_holding(&self, address: IpAddr) -> impl Iterator<Item = AddressPrefix> {
+        (0..=AddressPrefix::host(address).length())
+            .rev()
+            .filter_map(move |length| AddressPrefix::new(address, length).ok())
+            .filter(|prefix| self.by_prefix.contains_key(prefix))
     }
 }
 
@@ -150,7 +431,7 @@ mod tests {
 
     fn hop(text: &str) -> NextHop {
         let table = rows(text);
-        owners().next_hop_of_set(&table.rows.iter().collect::<Vec<_>>())
+        owners().next_hop_of_set(None, &table.rows().collect::<Vec<_>>())
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Which rows of an exported table the NIC uses: at one prefix a single source wins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ahash::AHashSet;
+use ahash::{AHashMap, AHashSet};
 
 use super::{NextHop, Owners, Rejection, RouteRow, RouteTable, RouteTableBasis};
 use crate::azure::{
-    EffectiveRoute, NextHopType, RouteDestination, RouteSource, RouteState, ServiceEndpointPriority,
+    EffectiveRoute, NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState,
+    ServiceEndpointPriority,
 };
 use crate::net::AddressPrefix;
 
@@ -17,8 +19,8 @@ pub struct WinningRoute {
     pub prefix: AddressPrefix,
     /// Who made the winning rows.
     pub source: RouteSource,
-    /// The hop; rows of equal cost make one set.
-    pub next_hop: NextHop,
+    /// The hop; rows of equal cost make one set. Rows with one hop share it.
+    pub next_hop: Arc<NextHop>,
     /// A row of a service tag whose prefixes are not known may hold Internet addresses of this
     /// prefix and would send them elsewhere.
     pub may_lose_to_service_tag: bool,
@@ -51,31 +53,51 @@ impl RouteTable {
         reject_gateway_rows_inside_system_prefixes(&mut rows);
         reject_user_rows_beside_service_endpoints(&mut rows, service_endpoint_priority);
         reject_lower_sources(&mut rows);
-        Self { id: id.into(), basis: RouteTableBasis::Exported, rows }
+        Self::new(id, RouteTableBasis::Exported, rows)
     }
 
     /// Returns the prefixes that the table uses, sorted, each with one next hop.
     pub fn winners(&self, owners: &Owners) -> Vec<WinningRoute> {
         let tagged = self.service_tag_next_hops(owners);
-        let mut by_prefix: BTreeMap<AddressPrefix, Vec<&RouteRow>> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.rejected.is_none()) {
-            if let RouteDestination::Prefix(prefix) = row.destination {
-                by_prefix.entry(prefix).or_default().push(row);
-            }
-        }
-        by_prefix
-            .into_iter()
-            .map(|(prefix, rows)| {
-                let next_hop = owners.next_hop_of_set(&rows);
-                WinningRoute {
-                    prefix,
-                    source: rows[0].source.clone(),
-                    may_lose_to_service_tag: prefix.length() <= DEFAULT_ROUTE_LENGTH_MAX
-                        && tagged.iter().any(|other| *other != next_hop),
-                    next_hop,
-                }
+        let mut rows: Vec<(AddressPrefix, &RouteRow)> = self
+            .rows()
+            .filter(|row| row.rejected.is_none())
+            .filter_map(|row| Some((row.prefix()?, row)))
+            .collect();
+        rows.sort_by_key(|(prefix, _)| *prefix);
+        // Most rows of a table share a few hops.
+        let mut known: AHashMap<(&NextHopType, &NextHopIps, &RouteSource), Arc<NextHop>> =
+            AHashMap::new();
+        rows.chunk_by(|a, b| a.0 == b.0)
+            .map(|group| {
+                let prefix = group[0].0;
+                let next_hop = match group {
+                    [(_, row)] if !owners.depends_on_prefix(self.scope, row) => Arc::clone(
+                        known
+                            .entry((&row.next_hop_type, &row.next_hop_ips, &row.source))
+                            .or_insert_with(|| {
+                                Arc::new(owners.next_hop_of_set(self.scope, &[row]))
+                            }),
+                    ),
+                    _ => {
+                        let rows: Vec<&RouteRow> = group.iter().map(|(_, row)| *row).collect();
+                        Arc::new(owners.next_hop_of_set(self.scope, &rows))
+                    }
+                };
+                winner(prefix, group[0].1, next_hop, &tagged)
             })
             .collect()
+    }
+
+    /// Returns what the winning rows of a prefix make.
+    pub(super) fn winner(
+        &self,
+        owners: &Owners,
+        prefix: AddressPrefix,
+        rows: &[&RouteRow],
+    ) -> WinningRoute {
+        let next_hop = Arc::new(owners.next_hop_of_set(self.scope, rows));
+        winner(prefix, rows[0], next_hop, &self.service_tag_next_hops(owners))
     }
 
     /// Returns true when the table has a row of a service tag whose prefixes are not known.
@@ -85,18 +107,20 @@ impl RouteTable {
 
     /// Returns the rows of service tags whose prefixes are not known.
     pub fn unresolved_service_tag_rows(&self) -> impl Iterator<Item = &RouteRow> {
-        self.rows.iter().filter(|row| row.rejected == Some(Rejection::UnresolvedServiceTag))
+        self.rows().filter(|row| row.rejected == Some(Rejection::UnresolvedServiceTag))
     }
 
     /// Returns the gateway rows that lost to a system row although they are as long or longer.
     /// Azure's documentation says so; no published export confirms how it shows them, so a run
     /// that relies on it says so.
     pub fn gateway_rows_set_aside(&self) -> impl Iterator<Item = &RouteRow> {
-        self.rows.iter().filter(|row| row.rejected == Some(Rejection::SystemPreferredOverBgp))
+        self.rows().filter(|row| row.rejected == Some(Rejection::SystemPreferredOverBgp))
     }
 
     fn service_tag_next_hops(&self, owners: &Owners) -> Vec<NextHop> {
-        self.unresolved_service_tag_rows().map(|row| owners.next_hop_of_set(&[row])).collect()
+        self.unresolved_service_tag_rows()
+            .map(|row| owners.next_hop_of_set(self.scope, &[row]))
+            .collect()
     }
 }
 
@@ -105,6 +129,21 @@ impl RouteTable {
 /// routes that were written for a block of their own are believed.
 const DEFAULT_ROUTE_LENGTH_MAX: u8 = 1;
 
+fn winner(
+    prefix: AddressPrefix,
+    row: &RouteRow,
+    next_hop: Arc<NextHop>,
+    tagged: &[NextHop],
+) -> WinningRoute {
+    WinningRoute {
+        prefix,
+        source: row.source.clone(),
+        may_lose_to_service_tag: prefix.length() <= DEFAULT_ROUTE_LENGTH_MAX
+            && tagged.iter().any(|other| *other != *next_hop),
+        next_hop,
+    }
+}
+
 fn rows_of(route: &EffectiveRoute) -> impl Iterator<Item = RouteRow> + '_ {
     route.destinations.iter().map(|destination| RouteRow {
         destination: destination.clone(),
@@ -112,7 +151,8 @@ fn rows_of(route: &EffectiveRoute) -> impl Iterator<Item = RouteRow> + '_ {
         state: route.state.clone(),
         next_hop_type: route.next_hop_type.clone(),
         next_hop_ips: route.next_hop_ips.clone(),
-        name: route.name.clone(),
+        name: route.name.as_deref().map(Arc::from),
+        is_absent: false,
         rejected: None,
     })
 }
@@ -206,7 +246,7 @@ fn is_system_network(next_hop_type: &NextHopType) -> bool {
 
 /// A look-up for each shorter length, so that many gateway rows beside hundreds of service-endpoint
 /// prefixes stay linear.
-fn lies_inside(prefix: AddressPrefix, covering: &AHashSet<AddressPrefix>) -> bool {
+pub(super) fn lies_inside(prefix: AddressPrefix, covering: &AHashSet<AddressPrefix>) -> bool {
     (0..=prefix.length()).any(|length| {
         AddressPrefix::new(prefix.address(), length).is_ok_and(|outer| covering.contains(&outer))
     })
@@ -218,7 +258,7 @@ mod tests {
     use crate::routing::{NextHopClass, testing::rows as table_of};
 
     fn rejections(text: &str) -> Vec<Option<Rejection>> {
-        table_of(text).rows.iter().map(|row| row.rejected).collect()
+        table_of(text).rows().map(|row| row.rejected).collect()
     }
 
     #[test]
@@ -283,7 +323,7 @@ mod tests {
             "Default Active 10.1.0.0/16 VnetLocal
              User Active 10.1.1.0/24 VirtualAppliance 10.4.0.4",
         );
-        assert!(table.rows.iter().all(|row| row.rejected.is_none()));
+        assert!(table.rows().all(|row| row.rejected.is_none()));
     }
 
     #[test]
@@ -299,7 +339,7 @@ mod tests {
             &crate::routing::testing::routes(text),
             ServiceEndpointPriority::Absolute,
         );
-        let rejected: Vec<_> = absolute.rows.iter().map(|row| row.rejected).collect();
+        let rejected: Vec<_> = absolute.rows().map(|row| row.rejected).collect();
         assert_eq!(
             rejected,
             [None, Some(ServiceEndpointPreferred), Some(ServiceEndpointPreferred), None]

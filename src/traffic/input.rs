@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-pub(super) use source::{ByteCount, Source};
+pub(super) use source::{ByteCount, Source, open_text};
 
 /// One file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]

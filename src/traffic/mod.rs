@@ -9,6 +9,7 @@
 
 mod batch;
 pub mod capture;
+pub mod firewall;
 pub mod flowlog;
 mod input;
 mod reader;

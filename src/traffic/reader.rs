@@ -60,7 +60,9 @@ impl TrafficReader {
         let (source, source_bytes) = Source::open(input);
         let kind = match source {
             Source::Capture(bytes) => Kind::Capture(CaptureReader::new(bytes)),
-            Source::FlowLog(bytes) => Kind::FlowLog(FlowLogReader::new(bytes)),
+            Source::FlowLog { bytes, speaks_of_records } => {
+                Kind::FlowLog { reader: FlowLogReader::new(bytes), speaks_of_records }
+            }
             Source::Unrecognised { detail } => Kind::Unrecognised { detail: Some(detail) },
         };
         Self { kind, source_bytes, options }
@@ -69,6 +71,17 @@ impl TrafficReader {
     /// Returns false for an input that nothing recognises.
     pub fn is_recognised(&self) -> bool {
         !matches!(self.kind, Kind::Unrecognised { .. })
+    }
+
+    /// Returns false for an input that is no traffic at first sight: one that nothing recognises, and
+    /// JSON whose beginning speaks of no log record. A file that was merely found in a folder is
+    /// better passed over then; one that was named is not, and what is wrong with it will show.
+    pub fn looks_like_traffic(&self) -> bool {
+        match self.kind {
+            Kind::Capture(_) => true,
+            Kind::FlowLog { speaks_of_records, .. } => speaks_of_records,
+            Kind::Unrecognised { .. } => false,
+        }
     }
 
     /// Returns the format of a capture; a flow log's is known from its records only.
@@ -85,7 +98,7 @@ impl TrafficReader {
             Kind::Capture(reader) => {
                 (reader.fill(&mut chunk.capture, self.options.chunk_bytes), Holds::Capture)
             }
-            Kind::FlowLog(reader) => {
+            Kind::FlowLog { reader, .. } => {
                 (reader.fill(&mut chunk.flow_log, self.options.chunk_bytes), Holds::FlowLog)
             }
             Kind::Unrecognised { detail } => match detail.take() {
@@ -101,6 +114,9 @@ impl TrafficReader {
     }
 
     /// Returns the bytes taken from the input so far, before decompression.
+    ///
+    /// Where damage ends an input before its end, this tells how far reading was ahead, which
+    /// depends on [`ReadOptions::chunk_bytes`].
     pub fn bytes_read(&self) -> u64 {
         self.source_bytes.get()
     }
@@ -146,7 +162,7 @@ impl Default for DecodeOptions {
 
 enum Kind {
     Capture(CaptureReader),
-    FlowLog(FlowLogReader),
+    FlowLog { reader: FlowLogReader, speaks_of_records: bool },
     Unrecognised { detail: Option<String> },
 }
 

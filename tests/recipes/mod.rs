@@ -3,6 +3,9 @@
 
 use std::net::Ipv4Addr;
 
+pub mod azure;
+pub mod estates;
+pub mod estates_hub;
 pub mod private_link;
 
 /// The files of a scenario: path below its folder, and content.

@@ -69,7 +69,7 @@ fn read_rows(
             message: error.to_string(),
         })?;
         if !is_read {
-            return Ok(rows.finish(ExportFormat::Csv));
+            return rows.finish(ExportFormat::Csv);
         }
         let line = lines_above + record.position().map_or(0, |at| line_of(body, at));
         read_row(&mut rows, &record, columns, line)?;

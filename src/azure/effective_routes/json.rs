@@ -37,7 +37,7 @@ pub(super) fn parse(document: &JsonValue<'_>) -> Result<ParsedExport, RouteFileE
             }
             single => add_row(&mut rows, single, path)?,
         }
-        Ok(rows.finish(format_of(document, list, is_bare)))
+        rows.finish(format_of(document, list, is_bare))
     })
 }
 

@@ -59,7 +59,7 @@ fn read_blocks(text: &str) -> Result<ParsedExport, RouteFileError> {
         }
     }
     block.flush(&mut rows)?;
-    Ok(rows.finish(ExportFormat::PowerShellText))
+    rows.finish(ExportFormat::PowerShellText)
 }
 
 impl Block {

@@ -11,8 +11,8 @@
 //! | [`PowerShellText`](ExportFormat::PowerShellText) | `… \| Format-Table` and `… \| Format-List` |
 //! | [`Csv`](ExportFormat::Csv) | the portal's "Download as CSV", tab-separated text |
 //!
-//! One alias table names the columns for all of them ([`field`]) and one place reads the values
-//! ([`row`]), so that a format is no more than the way to cells.
+//! One alias table (`field`) names the columns for all of them and one place (`row`) reads the
+//! values, so that a format is no more than the way to cells.
 //!
 //! Source: Microsoft, "Diagnose a virtual machine routing problem"; Azure CLI,
 //! `transform_effective_route_table`; Azure REST, "Network Interfaces - Get Effective Route Table"
@@ -21,18 +21,22 @@
 mod csv;
 mod error;
 mod field;
+mod header;
 mod json;
+mod line;
 mod list;
 pub mod render;
 mod row;
 mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use super::encoding::{EncodingError, decoded, decoded_lossily};
 use super::json::{JsonError, JsonValue};
 use super::{EffectiveRoute, ServiceTags};
 pub use error::{RouteFileError, RoutePlace, RouteValueError};
+pub(super) use row::destination;
 
 /// The effective routes of one file.
 #[derive(Clone, Debug)]
@@ -186,9 +190,9 @@ fn without_preamble(text: &str) -> (u64, &str) {
     let mut skipped_count = 0;
     loop {
         let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
-        let line = line.trim();
+        let content = line.trim();
         if below.is_empty()
-            || !(line.is_empty() || table::is_comment(line) || table::is_prompt(line))
+            || !(content.is_empty() || line::is_comment(content) || line::is_prompt(content))
         {
             return (skipped_count, rest.trim_start());
         }

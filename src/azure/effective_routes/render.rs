@@ -8,7 +8,7 @@
 //! | [`rest_json`] | yes | propagation | `{"value": […]}` |
 //! | [`power_shell_json`] | yes | propagation | a list; one row stands alone |
 //! | [`az_table`] | no | no | lines |
-//! | [`csv`] | yes | no | lines |
+//! | [`csv()`] | yes | no | lines |
 
 use std::fmt::Write;
 

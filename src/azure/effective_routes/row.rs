@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::error::{RoutePlace, RouteValueError};
 use super::field::Field;
 use super::{ExportFormat, ParsedExport, RouteFileError};
-use crate::azure::word::shortened;
+use crate::azure::word::{folded, shortened};
 use crate::azure::{
     EffectiveRoute, NextHopIps, NextHopType, RouteDestination, RouteSource, RouteState, ServiceTags,
 };
@@ -41,6 +41,8 @@ impl Rows {
         self.add_next_hop_ips(at(Field::NextHopIp), &mut next_hop_ips)
             .map_err(|problem| (Field::NextHopIp, problem))?;
         let flag = |field| flag(at(field)).map_err(|problem| (field, problem));
+        let disable_bgp_route_propagation = flag(Field::DisableBgpRoutePropagation)?;
+        let has_bgp_override = flag(Field::HasBgpOverride)?;
         let route = EffectiveRoute {
             source: source(at(Field::Source)).map_err(|problem| (Field::Source, problem))?,
             state: self.state(at(Field::State)).map_err(|problem| (Field::State, problem))?,
@@ -48,8 +50,8 @@ impl Rows {
             next_hop_type,
             next_hop_ips,
             name: name(at(Field::Name)),
-            disable_bgp_route_propagation: flag(Field::DisableBgpRoutePropagation)?,
-            has_bgp_override: flag(Field::HasBgpOverride)?,
+            disable_bgp_route_propagation,
+            has_bgp_override,
         };
         self.add(route);
         Ok(())
@@ -84,6 +86,9 @@ impl Rows {
         list: &str,
         ips: &mut NextHopIps,
     ) -> Result<(), RouteValueError> {
+        if is_blank(list) {
+            return Ok(());
+        }
         for element in elements(list) {
             if let Some(text) = self.unless_elided(element) {
                 ips.push(
@@ -104,7 +109,13 @@ impl Rows {
         word(text).map(RouteState::from)
     }
 
-    pub(super) fn finish(mut self, format: ExportFormat) -> ParsedExport {
+    pub(super) fn finish(mut self, format: ExportFormat) -> Result<ParsedExport, RouteFileError> {
+        if self.routes.iter().any(is_of_hub) {
+            return Err(RouteFileError::VirtualHub);
+        }
+        if self.routes.is_empty() {
+            self.warnings.push("there are no rows".to_owned());
+        }
         if self.without_prefix_count > 0 {
             let count = self.without_prefix_count;
             self.warnings.push(format!("{count} rows without an address prefix are left out"));
@@ -113,13 +124,13 @@ impl Rows {
             let count = self.without_state_count;
             self.warnings.push(format!("{count} rows name no state and are taken as Active"));
         }
-        ParsedExport {
+        Ok(ParsedExport {
             format,
             routes: self.routes,
             is_elided: self.is_elided,
             service_tags: self.service_tags,
             warnings: self.warnings,
-        }
+        })
     }
 
     fn unless_elided<'a>(&mut self, element: Element<'a>) -> Option<&'a str> {
@@ -164,7 +175,7 @@ pub(super) fn flag(text: &str) -> Result<Option<bool>, RouteValueError> {
 
 /// Reads a prefix, or the name of a service tag: what begins with a letter and holds letters,
 /// digits, `.`, `_` and `-` only.
-pub(super) fn destination(text: &str) -> Result<RouteDestination, RouteValueError> {
+pub(in crate::azure) fn destination(text: &str) -> Result<RouteDestination, RouteValueError> {
     match text.parse::<AddressPrefix>() {
         Ok(prefix) => Ok(RouteDestination::Prefix(prefix)),
         Err(_) if is_service_tag(text) => Ok(RouteDestination::ServiceTag(text.to_owned())),
@@ -182,6 +193,30 @@ pub(super) fn is_ellipsis(text: &str) -> bool {
     let words = ["snip", "snipped", "truncated", "omitted", "output omitted", "removed"];
     dots && (inner.contains('…') || inner.contains(".."))
         || inner.len() < text.len() && words.iter().any(|word| inner.eq_ignore_ascii_case(word))
+}
+
+/// Returns true for a row that a virtual hub's export can have, and a NIC's cannot: no source, and
+/// a type in the hub's own words.
+///
+/// Source: Microsoft, "Virtual Hubs - Get Effective Virtual Hub Routes" and published outputs (read
+/// 2026-11-20).
+fn is_of_hub(route: &EffectiveRoute) -> bool {
+    const WORDS: [&str; 6] = [
+        "remotehub",
+        "azurefirewall",
+        "expressroutegateway",
+        "vpns2sgateway",
+        "virtualnetworkconnection",
+        "hubbgpconnection",
+    ];
+    route.source.as_str().is_empty()
+        && matches!(&route.next_hop_type, NextHopType::Other(word) if WORDS.contains(&folded(word).as_str()))
+}
+
+/// Returns true for what stands in the place of an address where there is none.
+pub(super) fn is_blank(text: &str) -> bool {
+    let words = ["-", "none", "null", "n/a"];
+    text.is_empty() || words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn is_service_tag(text: &str) -> bool {

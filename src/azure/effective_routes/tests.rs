@@ -78,6 +78,9 @@ fn az_table_in_every_disguise() {
             .replace("Source ", "\u{1b}[1;32mSource\u{1b}[0m ")
             .replace("User", "\u{1b}[31mUser\u{1b}[m"),
         AZ_TABLE.replace(' ', "\u{a0}"),
+        AZ_TABLE.replace("Internet\n", "Internet               None\n"),
+        // A ruler that does not belong to its header.
+        AZ_TABLE.replace("---------------------  -------", "----  ------------------------"),
         AZ_TABLE.replace("Address Prefix", "AddressPrefix ").replace("Next Hop IP", "NextHopIP"),
         // The web page broke the one line into two.
         one_line.replace(" Default Invalid", "\nDefault Invalid"),
@@ -211,6 +214,7 @@ fn routes_of_a_virtual_hub_are_refused_by_name() {
         r#"{"value":[{"addressPrefixes":["10.0.0.0/16"],"nextHops":["/subscriptions/x"],"nextHopType":"Remote Hub","routeOrigin":"y"}]}"#,
         r#"{"properties":{"output":{"value":[{"addressPrefixes":["10.0.0.0/16"],"nextHops":[],"nextHopType":"Azure Firewall","asPath":""}]}}}"#,
         "AddressPrefixes    AsPath    NextHopType\n---------------  ------  ----------\n10.0.0.0/8       65001   Azure Firewall\n",
+        "AddressPrefixes     NextHopType\n---------------  --------------------------\n10.0.0.0/8       Virtual Network Connection\n",
         "AddressPrefixes,NextHopType,RouteOrigin\n10.0.0.0/8,Azure Firewall,x\n",
     ] {
         let error = parse(text.as_bytes()).unwrap_err();

@@ -427,6 +427,8 @@ pub struct HubBranch {
     pub header: ResourceHeader,
     /// The hub; `None` where only the virtual WAN is known.
     pub hub: Option<ResourceId>,
+    /// The virtual WAN of a VPN site.
+    pub virtual_wan: Option<ResourceId>,
     /// The prefixes behind it.
     pub address_prefixes: Vec<AddressPrefix>,
 }

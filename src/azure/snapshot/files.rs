@@ -49,32 +49,49 @@ pub(super) fn files_of(folder: &Path) -> Result<Vec<FoundFile>, SnapshotError> {
     Ok(found)
 }
 
-/// Reads a file of bounded length.
-pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, SnapshotError> {
-    let file = fs::File::open(path).map_err(|source| io_error(path, source))?;
-    let length_bytes = file.metadata().map_err(|source| io_error(path, source))?.len();
-    let too_large = |length_bytes| SnapshotError::TooLarge { path: path.to_owned(), length_bytes };
-    if length_bytes > FILE_BYTES_MAX {
-        return Err(too_large(length_bytes));
-    }
-    let mut bytes = Vec::new();
-    // The file may grow meanwhile, and a pipe tells no length.
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| io_error(path, source))?;
-    match bytes.len() as u64 {
-        length if length > FILE_BYTES_MAX => Err(too_large(length)),
-        _ => Ok(bytes),
-    }
+/// A file whose beginning is read. It is opened once, for a pipe cannot be opened again.
+pub(super) struct OpenFile<'p> {
+    path: &'p Path,
+    rest: fs::File,
+    bytes: Vec<u8>,
 }
 
-/// Reads a file's beginning.
-pub(super) fn read_beginning(path: &Path, length: u64) -> Result<Vec<u8>, SnapshotError> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(length).read_to_end(&mut bytes))
-        .map_err(|source| io_error(path, source))?;
-    Ok(bytes)
+impl<'p> OpenFile<'p> {
+    /// Opens a file and reads its first bytes.
+    pub(super) fn open(path: &'p Path, beginning_bytes: u64) -> Result<Self, SnapshotError> {
+        let mut rest = fs::File::open(path).map_err(|source| io_error(path, source))?;
+        let mut bytes = Vec::new();
+        rest.by_ref()
+            .take(beginning_bytes)
+            .read_to_end(&mut bytes)
+            .map_err(|source| io_error(path, source))?;
+        Ok(Self { path, rest, bytes })
+    }
+
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Reads the file to its end, which has a bound.
+    pub(super) fn whole(mut self) -> Result<Vec<u8>, SnapshotError> {
+        let path = self.path;
+        let too_large =
+            |length_bytes| SnapshotError::TooLarge { path: path.to_owned(), length_bytes };
+        let length_bytes = self.rest.metadata().map_err(|source| io_error(path, source))?.len();
+        if length_bytes > FILE_BYTES_MAX {
+            return Err(too_large(length_bytes));
+        }
+        // The file may grow meanwhile, and a pipe tells no length.
+        let left = FILE_BYTES_MAX + 1 - self.bytes.len() as u64;
+        self.rest
+            .take(left)
+            .read_to_end(&mut self.bytes)
+            .map_err(|source| io_error(path, source))?;
+        match self.bytes.len() as u64 {
+            length if length > FILE_BYTES_MAX => Err(too_large(length)),
+            _ => Ok(self.bytes),
+        }
+    }
 }
 
 fn names_of(folder: &Path) -> Result<Vec<std::ffi::OsString>, SnapshotError> {

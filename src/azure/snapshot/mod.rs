@@ -1,4 +1,5 @@
-//! A snapshot: a folder of exports, or one of them → named tables and the settings beside them.
+//! A snapshot: a folder of exports, or one of them → named tables, resources, and the settings beside
+//! them.
 //!
 //! Each file is recognised by content, never by its name; only `nexthop.toml` at the folder's root
 //! goes by name. What is not recognised is listed with the reason, and what is recognised and
@@ -14,11 +15,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use self::files::FoundFile;
+use self::files::{FoundFile, OpenFile};
 use self::recognise::Recognised;
-use super::EffectiveRoute;
 use super::effective_routes::{ExportFormat, RouteFileError};
+use super::file_name::stem;
+use super::resources::{ResourceFileError, ResourceReader, Resources};
 use super::settings::{Settings, SettingsError, TableSource};
+use super::{EffectiveRoute, ServiceTags};
 pub use tags::ServiceTagFileError;
 
 /// The file of a snapshot's settings, at the folder's root.
@@ -29,9 +32,13 @@ pub const SETTINGS_FILE: &str = "nexthop.toml";
 pub struct Snapshot {
     /// The exported tables, in the order of their files. No two have one name.
     pub tables: Vec<ExportedTable>,
+    /// The resources that decide routes, with what `nexthop.toml` says of sites.
+    pub resources: Resources,
+    /// The prefixes of service tags: those of `nexthop.toml`, else of Microsoft's file.
+    pub service_tags: ServiceTags,
     /// What `nexthop.toml` says.
     pub settings: Settings,
-    /// The files that were not used, in order.
+    /// The files that were not used, or not wholly, in order.
     pub ignored: Vec<IgnoredFile>,
     /// What was noticed and is no error.
     pub warnings: Vec<SnapshotWarning>,
@@ -56,7 +63,7 @@ pub struct ExportedTable {
     pub sources: Vec<TableSource>,
 }
 
-/// A file of the folder that was not used.
+/// A file of the folder that was not used, or that holds resources which are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredFile {
     /// Relative to the folder.
@@ -112,6 +119,14 @@ pub enum SnapshotError {
         /// What is wrong, and where.
         source: Box<RouteFileError>,
     },
+    /// A file holds resources and is broken.
+    #[error("{path}", path = path.display())]
+    Resources {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: ResourceFileError,
+    },
     /// `nexthop.toml` is broken.
     #[error("{path}", path = path.display())]
     Settings {
@@ -163,7 +178,7 @@ pub enum SnapshotError {
         /// The table's file.
         file: String,
     },
-    /// Nothing that was found is a table.
+    /// Nothing that was found is a table, nor a resource that decides one.
     #[error("{path}: no effective route table{}", listed(ignored), path = path.display())]
     NoTable {
         /// The path.
@@ -187,7 +202,7 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// # Errors
 ///
 /// [`SnapshotError`] for a path that cannot be read, an export or a `nexthop.toml` that is broken,
-/// tables that cannot be told apart, and a folder without any table.
+/// tables that cannot be told apart, and a folder without any table or resource.
 ///
 /// # Examples
 ///
@@ -237,7 +252,7 @@ fn load_file(path: &Path) -> Result<Snapshot, SnapshotError> {
 }
 
 fn read_settings(path: &Path) -> Result<Settings, SnapshotError> {
-    let bytes = files::read_whole(path)?;
+    let bytes = OpenFile::open(path, 0)?.whole()?;
     let text = super::encoding::decoded(&bytes).map_err(|error| SnapshotError::Io {
         path: path.to_owned(),
         source: std::io::Error::new(
@@ -253,6 +268,7 @@ fn read_settings(path: &Path) -> Result<Settings, SnapshotError> {
 #[derive(Default)]
 struct Loading {
     tables: Vec<tags::UnresolvedTable>,
+    resources: ResourceReader,
     tag_file: Option<tags::TagFile>,
     settings: Settings,
     ignored: Vec<IgnoredFile>,
@@ -261,8 +277,10 @@ struct Loading {
 
 impl Loading {
     fn read(&mut self, file: FoundFile) -> Result<(), SnapshotError> {
-        match recognise::recognise(&file)? {
+        match recognise::recognise(&file, &mut self.resources)? {
             Recognised::Ignored(reason) => self.ignore(file.shown, reason),
+            Recognised::Resources { ignored: None } => {}
+            Recognised::Resources { ignored: Some(reason) } => self.ignore(file.shown, reason),
             Recognised::ServiceTags(tag_file) => self.take_tag_file(tag_file),
             Recognised::EffectiveRoutes(export) => {
                 for message in export.warnings {
@@ -270,7 +288,7 @@ impl Loading {
                 }
                 self.tables.push(tags::UnresolvedTable {
                     table: ExportedTable {
-                        name: naming::stem(&file.shown).to_owned(),
+                        name: stem(&file.shown).to_owned(),
                         file: file.shown,
                         format: export.format,
                         routes: export.routes,
@@ -307,7 +325,7 @@ impl Loading {
 
     fn finish(mut self, path: &Path, is_single_file: bool) -> Result<Snapshot, SnapshotError> {
         self.ignored.sort_by(|a, b| a.file.cmp(&b.file));
-        if self.tables.is_empty() {
+        if self.tables.is_empty() && self.resources.is_empty() {
             return Err(SnapshotError::NoTable { path: path.to_owned(), ignored: self.ignored });
         }
         let tag_file = self.tag_file.take().map(|file| file.tags).unwrap_or_default();
@@ -319,8 +337,45 @@ impl Loading {
             tables.push(unresolved.table);
         }
         naming::apply_settings(&mut tables, &self.settings.tables)?;
+        let resources = self.take_resources();
+        let mut service_tags = given;
+        service_tags.add_unknown(tag_file);
         let Self { settings, ignored, warnings, .. } = self;
-        Ok(Snapshot { tables, settings, ignored, warnings, is_single_file })
+        Ok(Snapshot {
+            tables,
+            resources,
+            service_tags,
+            settings,
+            ignored,
+            warnings,
+            is_single_file,
+        })
+    }
+
+    /// Puts the resources together; a `[[site]]` goes before what any export tells of the site.
+    fn take_resources(&mut self) -> Resources {
+        let (mut resources, warnings) = std::mem::take(&mut self.resources).finish();
+        self.warnings.extend(
+            warnings
+                .into_iter()
+                .map(|warning| SnapshotWarning { file: warning.file, message: warning.message }),
+        );
+        for setting in &self.settings.sites {
+            let mut is_known = false;
+            for site in &mut resources.sites {
+                if site.header.name.eq_ignore_ascii_case(&setting.name) {
+                    site.route_all = Some(setting.route_all);
+                    is_known = true;
+                }
+            }
+            if !is_known {
+                self.warnings.push(SnapshotWarning {
+                    file: SETTINGS_FILE.to_owned(),
+                    message: format!("no export holds the site `{}`", setting.name),
+                });
+            }
+        }
+        resources
     }
 }
 

@@ -3,23 +3,8 @@
 use std::collections::HashMap;
 
 use super::{ExportedTable, SnapshotError};
+use crate::azure::file_name::{file_name, stem};
 use crate::azure::settings::TableSetting;
-
-/// Returns the name of a file without its folder and extensions: `spokes/vm1.routes.txt` → `vm1`.
-pub(super) fn stem(file: &str) -> &str {
-    const MARKS: [&str; 3] = [".routes", ".effective-routes", ".effective_routes"];
-    let name = file_name(file);
-    let stem = match name.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => name,
-    };
-    let marked = MARKS.iter().find_map(|mark| {
-        let start = stem.len().checked_sub(mark.len())?;
-        let (bare, end) = stem.split_at_checked(start)?;
-        (end.eq_ignore_ascii_case(mark) && !bare.is_empty()).then_some(bare)
-    });
-    marked.unwrap_or(stem)
-}
 
 /// Gives tables the names and sources of their settings, and makes sure that names differ.
 pub(super) fn apply_settings(
@@ -89,32 +74,6 @@ fn names_differ(tables: &[ExportedTable]) -> Result<(), SnapshotError> {
     Ok(())
 }
 
-fn file_name(file: &str) -> &str {
-    file.rsplit(['/', '\\']).next().unwrap_or(file)
-}
-
 fn is_same(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stems_name_the_nic() {
-        for (file, want) in [
-            ("vm1-nic.json", "vm1-nic"),
-            ("spokes/vm1-nic.routes.txt", "vm1-nic"),
-            ("vm1.Effective-Routes.csv", "vm1"),
-            ("vm1", "vm1"),
-            ("a.b.txt", "a.b"),
-            (".routes.txt", ".routes"),
-            ("routes.txt", "routes"),
-            ("C:\\exports\\vm 1.json", "vm 1"),
-            ("é.routes.txt", "é"),
-        ] {
-            assert_eq!(stem(file), want, "{file}");
-        }
-    }
 }

@@ -6,15 +6,21 @@
 use memchr::memmem;
 
 use super::SnapshotError;
-use super::files::{self, FoundFile};
+use super::files::{FoundFile, OpenFile};
 use super::tags::TagFile;
 use crate::azure::effective_routes::{self, Document, ParsedExport, RouteFileError};
 use crate::azure::encoding::decoded;
+use crate::azure::json::JsonError;
+use crate::azure::resources::{ReadFile, ResourceFileError, ResourceReader};
 
 /// What a file is.
 pub(super) enum Recognised {
     EffectiveRoutes(ParsedExport),
     ServiceTags(TagFile),
+    /// Resources, which the reader has now, and which of them are not used.
+    Resources {
+        ignored: Option<String>,
+    },
     /// Something else, and what.
     Ignored(String),
 }
@@ -22,29 +28,34 @@ pub(super) enum Recognised {
 /// How much of a file [`BY_BEGINNING`] sees.
 const BEGINNING_BYTES: u64 = 64 << 10;
 
-/// Tells what a file is by its first bytes; the first that knows it decides.
-const BY_BEGINNING: &[fn(&[u8]) -> Option<&'static str>] =
-    &[empty, magic, flow_log, firewall_log, binary];
+type ByBeginning = fn(&[u8]) -> Option<&'static str>;
 
-type ByDocument = fn(&FoundFile, &Document<'_>) -> Option<Result<Recognised, SnapshotError>>;
+/// Tells what a file is by its first bytes; the first that knows it decides.
+const BY_BEGINNING: &[ByBeginning] = &[empty, magic, flow_log, firewall_log, binary];
+
+type Answer = Option<Result<Recognised, SnapshotError>>;
+type ByDocument = fn(&FoundFile, &Document<'_>, &mut ResourceReader) -> Answer;
 
 /// Tells what a file is by its whole text; the first that knows it decides.
-const BY_DOCUMENT: &[ByDocument] = &[service_tags, effective_routes];
+const BY_DOCUMENT: &[ByDocument] = &[service_tags, resources, effective_routes];
 
 /// Reads a file as far as it takes to know what it is.
-pub(super) fn recognise(file: &FoundFile) -> Result<Recognised, SnapshotError> {
+pub(super) fn recognise(
+    file: &FoundFile,
+    reader: &mut ResourceReader,
+) -> Result<Recognised, SnapshotError> {
     if !file.is_regular {
-        return Ok(Recognised::Ignored("not a regular file".to_owned()));
+        return Ok(Recognised::Ignored("a broken link, or neither a file nor a folder".to_owned()));
     }
-    let beginning = files::read_beginning(&file.path, BEGINNING_BYTES)?;
-    if let Some(reason) = BY_BEGINNING.iter().find_map(|recognise| recognise(&beginning)) {
+    let open = OpenFile::open(&file.path, BEGINNING_BYTES)?;
+    if let Some(reason) = BY_BEGINNING.iter().find_map(|recognise| recognise(open.beginning())) {
         return Ok(Recognised::Ignored(reason.to_owned()));
     }
-    let bytes = files::read_whole(&file.path)?;
+    let bytes = open.whole()?;
     match decoded(&bytes) {
         Ok(text) => {
             let document = Document::new(&text);
-            let found = BY_DOCUMENT.iter().find_map(|recognise| recognise(file, &document));
+            let found = BY_DOCUMENT.iter().find_map(|recognise| recognise(file, &document, reader));
             found.unwrap_or_else(|| Ok(Recognised::Ignored("not recognised".to_owned())))
         }
         Err(_) => routes_or_reason(file, effective_routes::parse(&bytes)),
@@ -105,10 +116,7 @@ fn holds_any(beginning: &[u8], words: &[&str]) -> bool {
     words.iter().any(|word| memmem::find(beginning, word.as_bytes()).is_some())
 }
 
-fn service_tags(
-    file: &FoundFile,
-    document: &Document<'_>,
-) -> Option<Result<Recognised, SnapshotError>> {
+fn service_tags(file: &FoundFile, document: &Document<'_>, _: &mut ResourceReader) -> Answer {
     let json = document.json.as_ref()?.as_ref().ok()?;
     let tags = TagFile::parse(&file.shown, json)?;
     Some(
@@ -117,10 +125,45 @@ fn service_tags(
     )
 }
 
-fn effective_routes(
-    file: &FoundFile,
-    document: &Document<'_>,
-) -> Option<Result<Recognised, SnapshotError>> {
+/// Knows resources, also where only the beginning of their export is there: those that it lacks
+/// would be missing from every table.
+fn resources(file: &FoundFile, document: &Document<'_>, reader: &mut ResourceReader) -> Answer {
+    let error = |source| Some(Err(SnapshotError::Resources { path: file.path.clone(), source }));
+    match document.json.as_ref()? {
+        Ok(json) => match reader.read_document(&file.shown, json) {
+            Ok(found) if found == ReadFile::default() => None,
+            Ok(found) => Some(Ok(Recognised::Resources { ignored: not_used(&found) })),
+            Err(source) => error(source),
+        },
+        Err(broken) if is_about_resources(document.text, broken) => {
+            let JsonError { line, column, message } = broken.clone();
+            error(ResourceFileError::Json { line, column, message })
+        }
+        Err(_) => None,
+    }
+}
+
+/// Names the types of resources that are not used.
+fn not_used(found: &ReadFile) -> Option<String> {
+    let list: Vec<_> =
+        found.ignored_types.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    (!list.is_empty()).then(|| format!("not used: {}", list.join(", ")))
+}
+
+/// Returns true for JSON that breaks off and has an identifier of a resource in it. JSON Lines, as
+/// logs are written, do not break off: there is more after the first document.
+fn is_about_resources(text: &str, error: &JsonError) -> bool {
+    let is_key = |before: &str| {
+        let before = before.trim_end().strip_suffix(':').unwrap_or_default().trim_end();
+        let start = before.len().saturating_sub(4);
+        before.get(start..).is_some_and(|key| key.eq_ignore_ascii_case("\"id\""))
+    };
+    !error.message.starts_with("trailing characters")
+        && memmem::find_iter(text.as_bytes(), "\"/subscriptions/")
+            .any(|at| text.get(..at).is_some_and(is_key))
+}
+
+fn effective_routes(file: &FoundFile, document: &Document<'_>, _: &mut ResourceReader) -> Answer {
     Some(routes_or_reason(file, effective_routes::parse_document(document)))
 }
 

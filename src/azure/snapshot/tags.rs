@@ -27,7 +27,7 @@ pub(super) struct UnresolvedTable {
     pub(super) own_tags: ServiceTags,
 }
 
-/// Microsoft's `ServiceTags_Public_*.json`.
+/// Microsoft's `ServiceTags_Public_*.json`, or what `az network list-service-tags` prints.
 pub(super) struct TagFile {
     pub(super) file: String,
     /// Grows from one edition to the next.
@@ -49,7 +49,7 @@ impl TagFile {
         let values = values.as_array()?;
         let first = values.first()?;
         first.get("name").and_then(JsonValue::as_text)?;
-        first.get("properties")?.get("addressPrefixes")?.as_array()?;
+        prefixes_of(first).1?;
         let mut tags = ServiceTags::default();
         let root = JsonPath::Root;
         let list = JsonPath::Key(&root, key);
@@ -60,6 +60,7 @@ impl TagFile {
         }
         let change_number = match json.get("changeNumber") {
             Some(JsonValue::Number(number)) => number.as_u64().unwrap_or(0),
+            Some(JsonValue::Text(number)) => number.parse().unwrap_or(0),
             _ => 0,
         };
         Some(Ok(Self { file: file.to_owned(), change_number, tags }))
@@ -79,13 +80,13 @@ fn add_tag(
         .get("name")
         .and_then(JsonValue::as_text)
         .ok_or_else(|| error(JsonPath::Key(path, "name"), "missing".to_owned()))?;
-    let properties = JsonPath::Key(path, "properties");
-    let list = JsonPath::Key(&properties, "addressPrefixes");
-    let prefixes = value
-        .get("properties")
-        .and_then(|properties| properties.get("addressPrefixes"))
-        .and_then(JsonValue::as_array)
-        .ok_or_else(|| error(list, "missing".to_owned()))?;
+    let (is_flat, prefixes) = prefixes_of(value);
+    let list = if is_flat {
+        JsonPath::Key(path, "addressPrefixes")
+    } else {
+        JsonPath::Nested(path, "properties", "addressPrefixes")
+    };
+    let prefixes = prefixes.ok_or_else(|| error(list, "missing".to_owned()))?;
     let mut found = Vec::with_capacity(prefixes.len());
     for (index, prefix) in prefixes.iter().enumerate() {
         let at = JsonPath::Index(&list, index);
@@ -96,6 +97,16 @@ fn add_tag(
     }
     tags.add(name, found);
     Ok(())
+}
+
+/// Returns the prefixes of a tag, and whether they stand in the tag itself.
+fn prefixes_of<'v, 'j>(tag: &'v JsonValue<'j>) -> (bool, Option<&'v [JsonValue<'j>]>) {
+    let list =
+        |object: &'v JsonValue<'j>| object.get("addressPrefixes").and_then(JsonValue::as_array);
+    match list(tag) {
+        Some(prefixes) => (true, Some(prefixes)),
+        None => (false, tag.get("properties").and_then(list)),
+    }
 }
 
 /// Returns the tags of `nexthop.toml`.

@@ -16,6 +16,9 @@ Source   State   Address Prefix  Next Hop Type  Next Hop IP
 Default  Active  10.1.0.0/16     VnetLocal
 ";
 
+const VNETS: &str = r#"[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v",
+    "name":"v","addressSpace":{"addressPrefixes":["10.1.0.0/16"]},"subnets":[{"name":"a","addressPrefix":"10.1.1.0/24"}]}]"#;
+
 /// The smallest service tag file, with made-up prefixes.
 const TAG_FILE: &str = r#"{"changeNumber": 7, "cloud": "Public", "values": [
     {"name": "Storage", "id": "Storage", "properties": {"changeNumber": 1, "region": "",
@@ -73,10 +76,13 @@ fn files_are_told_by_content_and_listed() {
             r#"{"records":[{"time":"2026-11-20T10:00:00Z","category":"FlowLogFlowEvent"}]}"#,
         ),
         ("fw.json", r#"{"category": "AZFWNetworkRule", "time": "x"}"#),
+        ("vnets.json", VNETS),
         (
-            "vnets.json",
-            r#"[{"id":"/subscriptions/x","type":"Microsoft.Network/virtualNetworks","name":"v"}]"#,
+            "mixed.json",
+            r#"[{"type":"Microsoft.Network/loadBalancers","name":"lb"},{"type":"Microsoft.Compute/disks"},
+                {"type":"microsoft.compute/disks"},{"type":"Microsoft.Web/serverFarms"}]"#,
         ),
+        ("none.json", "[]"),
         (".git/config", TABLE),
         (".hidden.txt", TABLE),
     ]);
@@ -93,9 +99,13 @@ fn files_are_told_by_content_and_listed() {
             ("empty", "empty"),
             ("flows/PT1H.json", "a flow log"),
             ("fw.json", "a firewall log"),
-            ("vnets.json", "a resource export, not an effective route table"),
+            ("mixed.json", "not used: 2 Microsoft.Compute/disks, 1 Microsoft.Web/serverFarms"),
+            ("none.json", "an empty JSON list"),
         ]
     );
+    assert_eq!(snapshot.resources.virtual_networks.len(), 1);
+    assert_eq!(snapshot.resources.load_balancers.len(), 1);
+    assert_eq!(snapshot.warnings, []);
     assert!(!snapshot.is_single_file);
     assert_eq!(snapshot.settings, Settings::default());
 }
@@ -144,6 +154,68 @@ fn what_is_recognised_and_broken_is_an_error_with_its_place() {
         text.contains("tags.json: $.values[0].properties.addressPrefixes[1]: `20.0.1/24`"),
         "{text}"
     );
+}
+
+#[test]
+fn resources_alone_are_a_snapshot() {
+    let snapshot = load(&[("net/vnets.json", VNETS), ("README.md", "Taken on Friday.")]);
+    assert_eq!(snapshot.tables.len(), 0);
+    assert_eq!(snapshot.resources.virtual_networks[0].subnets[0].header.name, "a");
+    assert_eq!(snapshot.ignored.len(), 1);
+    // What decides no routes is no snapshot.
+    let text = error(&[("nsg.json", r#"{"type":"Microsoft.Network/networkSecurityGroups"}"#)]);
+    let want = ": no effective route table; found nsg.json (not used: 1 \
+                Microsoft.Network/networkSecurityGroups)";
+    assert!(text.ends_with(want), "{text}");
+}
+
+#[test]
+fn broken_resources_are_an_error_with_their_place() {
+    let broken = VNETS.replace("/24", "/42");
+    let text = error(&[("a.txt", TABLE), ("sub/vnets.json", &broken)]);
+    assert!(text.contains("sub/vnets.json: $[0].subnets[0].addressPrefix: "), "{text}");
+    let text = error(&[("a.txt", TABLE), ("vnets.json", &VNETS[..VNETS.len() - 2])]);
+    assert!(text.contains("vnets.json: line 2, column "), "{text}");
+    let deep = VNETS.replace("\"10.1.1.0/24\"", &"[".repeat(10_000));
+    let text = error(&[("a.txt", TABLE), ("vnets.json", &deep)]);
+    assert!(text.contains("not valid JSON: recursion limit exceeded"), "{text}");
+    // A log of JSON Lines that speaks of resources is no export of them.
+    let line = r#"{"id":"/subscriptions/s/x","level":"Information"}"#;
+    let snapshot = load(&[("a.txt", TABLE), ("activity.json", &format!("{line}\n{line}\n"))]);
+    assert_eq!(snapshot.ignored.len(), 1);
+}
+
+#[test]
+fn settings_say_what_no_export_of_a_site_does() {
+    let sites = r#"[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/Shop","vnetRouteAllEnabled":true},
+        {"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/other"}]"#;
+    let settings = "[[site]]\nname = \"SHOP\"\nroute_all = false\n\
+                    [[site]]\nname = \"gone\"\nroute_all = true\n";
+    let snapshot = load(&[("sites.json", sites), (SETTINGS_FILE, settings)]);
+    let told: Vec<_> =
+        snapshot.resources.sites.iter().map(|site| (&*site.header.name, site.route_all)).collect();
+    assert_eq!(told, [("Shop", Some(false)), ("other", None)]);
+    assert_eq!(snapshot.warnings[0].file, SETTINGS_FILE);
+    assert_eq!(snapshot.warnings[0].message, "no export holds the site `gone`");
+}
+
+#[test]
+fn service_tags_of_settings_go_before_those_of_a_file() {
+    // What `az network list-service-tags` prints: the number is a text.
+    let listed = TAG_FILE.replace("\"changeNumber\": 7", "\"changeNumber\": \"9\"");
+    let flat = listed.replace("\"properties\": {", "\"x\": 1, ").replace("]}}", "]}");
+    for file in [TAG_FILE, &listed, &flat] {
+        let settings = "[service_tags]\nStorage = [\"20.8.0.0/24\"]\n";
+        let files = [("v.json", VNETS), ("tags.json", file), (SETTINGS_FILE, settings)];
+        let tags = load(&files).service_tags;
+        let count = |name| tags.get(name).map(std::collections::BTreeSet::len);
+        assert_eq!(
+            [count("storage"), count("Storage.EastUS"), count("Sql")],
+            [Some(1), Some(2), None]
+        );
+    }
+    let newest = load(&[("v.json", VNETS), ("a.json", TAG_FILE), ("b.json", &listed)]);
+    assert_eq!(newest.ignored[0].file, "a.json");
 }
 
 #[test]
@@ -284,7 +356,28 @@ fn links_are_followed_once() {
     let snapshot = load_snapshot(folder.path()).unwrap();
     assert_eq!(names(&snapshot), ["vm1", "vm2"]);
     assert_eq!(snapshot.ignored[0].file, "dangling");
-    assert_eq!(snapshot.ignored[0].reason, "not a regular file");
+    assert_eq!(snapshot.ignored[0].reason, "a broken link, or neither a file nor a folder");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_once() {
+    // Longer than the beginning that the recognisers see.
+    let rows = "Default  Active  10.1.0.0/16     VnetLocal\n".repeat(5_000);
+    let folder = folder(&[]);
+    let path = folder.path().join("vm1");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: there is no mkfifo");
+        return;
+    }
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || fs::write(path, format!("{TABLE}{rows}")).unwrap()
+    });
+    let snapshot = load_snapshot(&path).unwrap();
+    writer.join().unwrap();
+    assert_eq!(snapshot.tables[0].routes.len(), 5_001);
 }
 
 #[test]
@@ -309,14 +402,8 @@ fn published_tables_make_a_snapshot() {
     let snapshot = load_snapshot(folder.path()).unwrap();
     assert_eq!(snapshot.tables.len(), 16);
     let ignored: Vec<_> = snapshot.ignored.iter().map(|file| file.file.as_str()).collect();
-    assert_eq!(
-        ignored,
-        [
-            "appgw-backend-health-cli-shape.json",
-            "appgw-backend-health-rest-example.json",
-            "cases.jsonl"
-        ]
-    );
+    assert_eq!(ignored, ["cases.jsonl"]);
+    assert_eq!(snapshot.resources.backend_health.len(), 3);
 }
 
 proptest! {

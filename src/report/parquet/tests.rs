@@ -1,3 +1,5 @@
+//! Files read back by the `parquet` crate's own readers.
+
 use bytes::Bytes;
 use parquet::basic::{LogicalType, Type as PhysicalType};
 use parquet::file::reader::{FileReader, SerializedFileReader};

@@ -45,6 +45,11 @@ impl Decoder {
         match log.kind(&end) {
             Kind::Tuples { layout, format } => {
                 log.emit(layout, format, output);
+                if let (End::Whole, Some(path)) = (&end, &log.record.lacking) {
+                    output.damage(Damage::MalformedRecord, unit.offset, || {
+                        format!("{path} is missing")
+                    });
+                }
                 end.count(unit.offset, output);
             }
             Kind::NotApplicable => output.not_applicable(),

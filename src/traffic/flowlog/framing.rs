@@ -28,10 +28,10 @@ use crate::traffic::Damage;
 
 /// The longest record that is decoded. One record holds one minute of one NIC; a longer one is
 /// passed over.
-pub(super) const MAX_RECORD_BYTES: u64 = 64 << 20;
+pub(in crate::traffic) const MAX_RECORD_BYTES: u64 = 64 << 20;
 
 /// How deep brackets may nest inside a record, and wrappers around it. A flow-log record has 7.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(in crate::traffic) const MAX_DEPTH: usize = 128;
 
 /// Cuts a flow log into chunks of whole records.
 pub(in crate::traffic) struct FlowLogReader {
@@ -57,7 +57,7 @@ pub(in crate::traffic) struct FlowLogChunk {
 
 /// What a chunk holds, in the order of the input.
 #[derive(Debug)]
-pub(super) enum Unit {
+pub(in crate::traffic) enum Unit {
     /// An object that may be a log record.
     Record(RecordUnit),
     /// A stretch of the input without one.
@@ -66,20 +66,20 @@ pub(super) enum Unit {
 
 /// One object of the input.
 #[derive(Debug)]
-pub(super) struct RecordUnit {
+pub(in crate::traffic) struct RecordUnit {
     start: usize,
     end: usize,
     /// Where it starts in the input.
-    pub(super) offset: u64,
+    pub(in crate::traffic) offset: u64,
     /// Why its end is missing.
-    pub(super) cut: Option<Cut>,
+    pub(in crate::traffic) cut: Option<Cut>,
 }
 
 /// Why the input ended inside a record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub(super) damage: Damage,
-    pub(super) detail: String,
+pub(in crate::traffic) struct Cut {
+    pub(in crate::traffic) damage: Damage,
+    pub(in crate::traffic) detail: String,
 }
 
 impl FlowLogReader {
@@ -230,12 +230,12 @@ impl FlowLogReader {
 }
 
 impl FlowLogChunk {
-    pub(super) fn units(&self) -> &[Unit] {
+    pub(in crate::traffic) fn units(&self) -> &[Unit] {
         &self.units
     }
 
     /// Returns the bytes of a record of this chunk, from its opening bracket.
-    pub(super) fn bytes_of(&self, record: &RecordUnit) -> &[u8] {
+    pub(in crate::traffic) fn bytes_of(&self, record: &RecordUnit) -> &[u8] {
         &self.bytes[record.start..record.end]
     }
 

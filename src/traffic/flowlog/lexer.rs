@@ -7,7 +7,7 @@ use memchr::memchr2;
 
 /// Follows one object or array from behind its first bracket.
 #[derive(Debug)]
-pub(super) struct Lexer {
+pub(in crate::traffic) struct Lexer {
     depth: u64,
     deepest: u64,
     inside: Inside,
@@ -17,7 +17,7 @@ pub(super) struct Lexer {
 
 /// Why [`Lexer::run`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(in crate::traffic) enum Event {
     /// Every byte was taken; the value goes on.
     NeedsMore,
     /// The last byte taken closed the value.
@@ -31,7 +31,7 @@ pub(super) enum Event {
 
 impl Lexer {
     /// Starts behind the bracket that opened the value.
-    pub(super) fn new() -> Self {
+    pub(in crate::traffic) fn new() -> Self {
         Self {
             depth: 1,
             deepest: 1,
@@ -42,17 +42,17 @@ impl Lexer {
     }
 
     /// Starts behind the quote that opened the name of a member of the outermost object.
-    pub(super) fn at_name() -> Self {
+    pub(in crate::traffic) fn at_name() -> Self {
         Self { inside: Inside::Name { matched: 0 }, started_at_name: true, ..Self::new() }
     }
 
     /// Returns how deep brackets were nested so far.
-    pub(super) fn deepest(&self) -> u64 {
+    pub(in crate::traffic) fn deepest(&self) -> u64 {
         self.deepest
     }
 
     /// Takes bytes up to the next event. Returns how many, and the event.
-    pub(super) fn run(&mut self, bytes: &[u8]) -> (usize, Event) {
+    pub(in crate::traffic) fn run(&mut self, bytes: &[u8]) -> (usize, Event) {
         let mut at = 0;
         while at < bytes.len() {
             match self.inside {
@@ -76,7 +76,7 @@ impl Lexer {
     }
 
     /// Goes on inside an array that [`Event::OpenedRecords`] told of, as in any other array.
-    pub(super) fn descend(&mut self) {
+    pub(in crate::traffic) fn descend(&mut self) {
         self.depth += 1;
         self.deepest = self.deepest.max(self.depth);
         self.member = Member::Other;

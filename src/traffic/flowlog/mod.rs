@@ -22,7 +22,8 @@ mod record;
 mod tuple;
 
 pub(super) use decode::Decoder;
-pub(super) use framing::{FlowLogChunk, FlowLogReader};
+pub(super) use framing::{FlowLogChunk, FlowLogReader, MAX_DEPTH, MAX_RECORD_BYTES, Unit};
+pub(super) use lexer::{Event, Lexer};
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,9 @@ pub(super) struct LogRecord {
     pub(super) flows: Vec<Flow>,
     pub(super) groups: Vec<Group>,
     pub(super) tuples: Vec<Text>,
+    /// The path of the first part whose flows, groups or tuples are missing: what it holds under
+    /// other names would be lost without a word.
+    pub(super) lacking: Option<String>,
     unescaped: String,
     repeated: Option<String>,
     /// Where the record's bytes lie in memory, to tell where a borrowed text stands in them.
@@ -337,6 +340,17 @@ impl Place {
         }
     }
 
+    /// Returns the key of what a part is there for. Without `properties.flows` a record is no NSG
+    /// log's, which is said elsewhere.
+    fn content(self) -> Option<Key> {
+        match self {
+            Self::Payload(Layout::Vnet) | Self::Flow(Layout::Nsg) => Some(Key::Flows),
+            Self::Flow(Layout::Vnet) => Some(Key::FlowGroups),
+            Self::Group(_) => Some(Key::FlowTuples),
+            _ => None,
+        }
+    }
+
     fn is_object(self) -> bool {
         matches!(self, Self::Record | Self::Payload(_) | Self::Flow(_) | Self::Group(_))
     }
@@ -426,6 +440,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
             }
             seen |= key.bit();
             map.next_value_seed(Seed { record, place: member })?;
+        }
+        if let Some(key) = place.content()
+            && seen & key.bit() == 0
+            && record.lacking.is_none()
+        {
+            record.lacking = Some(record.path_here(place, key.as_str()));
         }
         Ok(())
     }

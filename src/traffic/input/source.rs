@@ -17,7 +17,11 @@ pub(in crate::traffic) enum Source {
     /// A capture, from its first byte.
     Capture(Box<dyn Read + Send>),
     /// JSON that may be a flow log, from its first byte.
-    FlowLog(Box<dyn Read + Send>),
+    FlowLog {
+        bytes: Box<dyn Read + Send>,
+        /// Its beginning speaks of log records; other JSON does not.
+        speaks_of_records: bool,
+    },
     /// Anything else.
     Unrecognised { detail: String },
 }
@@ -36,6 +40,25 @@ impl Source {
         });
         (source, count)
     }
+}
+
+/// Opens an input as text, unpacked and in UTF-8, whatever the text is.
+pub(in crate::traffic) fn open_text(
+    input: Box<dyn Read + Send>,
+) -> (io::Result<Box<dyn Read + Send>>, ByteCount) {
+    let count = ByteCount::default();
+    let counted = Counted { input, count: count.clone() };
+    (unpack(counted).and_then(decode_text), count)
+}
+
+fn decode_text(mut content: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    let head = first_bytes(&mut content, 2)?;
+    let order = ByteOrder::of_mark(&head);
+    let content = chained(head, content);
+    Ok(match order {
+        None => Box::new(content),
+        Some(order) => Box::new(Utf16::new(content, order)),
+    })
 }
 
 impl ByteCount {
@@ -94,11 +117,50 @@ fn recognise_text(mut head: Vec<u8>, mut content: Box<dyn Read + Send>) -> io::R
         }
         head.extend(more);
     }
-    Ok(match text_of(&head).first() {
-        Some(b'{' | b'[' | b',') => Source::FlowLog(Box::new(chained(head, content))),
-        _ => Source::Unrecognised { detail: describe(&head) },
+    if !matches!(text_of(&head).first(), Some(b'{' | b'[' | b',')) {
+        return Ok(Source::Unrecognised { detail: describe(&head) });
+    }
+    // What cannot be read here is damage to a log, and is met again where records are counted.
+    let failure = first_bytes_before_failure(&mut content, &mut head, RECORD_HEAD_BYTES).err();
+    Ok(Source::FlowLog {
+        speaks_of_records: speaks_of_records(&head),
+        bytes: match failure {
+            None => Box::new(chained(head, content)),
+            Some(error) => Box::new(Cursor::new(head).chain(Failed(Some(error)))),
+        },
     })
 }
+
+/// Adds the bytes that follow, up to a number of them, to those that were read; keeps them where
+/// reading fails.
+fn first_bytes_before_failure(
+    content: &mut dyn Read,
+    head: &mut Vec<u8>,
+    bytes_max: u64,
+) -> io::Result<()> {
+    content.take(bytes_max).read_to_end(head).map(drop)
+}
+
+/// A stream that fails once, and then is at its end.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// Every log record names its category or its flows near its beginning, and most stand in a list of
+/// records.
+fn speaks_of_records(head: &[u8]) -> bool {
+    let head = head.to_ascii_lowercase();
+    [&b"\"records\""[..], b"\"category\"", b"\"flowrecords\"", b"\"flowtuples\""]
+        .iter()
+        .any(|word| memchr::memmem::find(&head, word).is_some())
+}
+
+/// How much of a text is looked at to tell a log from other JSON.
+const RECORD_HEAD_BYTES: u64 = 4 << 10;
 
 /// How much white space may stand before the first bracket of a flow log.
 const BLANK_BYTES_MAX: usize = 64 << 10;
@@ -267,7 +329,7 @@ mod tests {
         };
         let found = match source {
             Source::Capture(bytes) => Found::Capture(all(bytes)),
-            Source::FlowLog(bytes) => Found::FlowLog(all(bytes)),
+            Source::FlowLog { bytes, .. } => Found::FlowLog(all(bytes)),
             Source::Unrecognised { detail } => Found::Unrecognised(detail),
         };
         (found, count.get())
@@ -378,7 +440,8 @@ mod tests {
         let several_blocks = several_blocks.as_bytes();
         for packed in [gzip(several_blocks), zstandard(several_blocks)] {
             let cut = packed[..packed.len() - 5].to_vec();
-            let Source::FlowLog(mut bytes) = Source::open(Box::new(Cursor::new(cut))).0 else {
+            let Source::FlowLog { mut bytes, .. } = Source::open(Box::new(Cursor::new(cut))).0
+            else {
                 panic!("not recognised");
             };
             let error = bytes.read_to_end(&mut Vec::new()).unwrap_err();
@@ -394,7 +457,8 @@ mod tests {
         {
             let log = [zstandard(b"["), packed.clone()].concat();
             let log = if is_bomb { log } else { [gzip(b"["), packed].concat() };
-            let Source::FlowLog(mut bytes) = Source::open(Box::new(Cursor::new(log))).0 else {
+            let Source::FlowLog { mut bytes, .. } = Source::open(Box::new(Cursor::new(log))).0
+            else {
                 panic!("not recognised");
             };
             let outcome = bytes.read_to_end(&mut Vec::new());

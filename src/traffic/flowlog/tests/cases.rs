@@ -265,7 +265,7 @@ fn malformed_tuples_are_counted_one_by_one_with_their_place() {
 fn places_name_the_group_within_its_flow() {
     let group = format!(r#"{{"rule":"r","flowTuples":["{TUPLE}","x"]}}"#);
     let flow = format!(r#"{{"aclID":"a","flowGroups":[{group},{group}]}}"#);
-    let text = format!(r#"{{"flowRecords":{{"flows":[{flow},{{}},{flow}]}}}}"#);
+    let text = format!(r#"{{"flowRecords":{{"flows":[{flow},{{"flowGroups":[]}},{flow}]}}}}"#);
     let read = read(text.as_bytes());
     let details: Vec<&str> = read.damages().iter().map(|(_, _, detail)| *detail).collect();
     let path = |flow, group| {
@@ -280,6 +280,26 @@ fn places_name_the_group_within_its_flow() {
             .2
             .starts_with("$.properties.flows[0].flows[0].flowTuples[0]: ")
     );
+}
+
+#[test]
+fn tuples_under_another_name_are_not_lost_without_a_word() {
+    let flows = "$.flowRecords.flows";
+    for (key, place) in [
+        ("flowTuples", format!("{flows}[0].flowGroups[0].flowTuples is missing")),
+        ("flowGroups", format!("{flows}[0].flowGroups is missing")),
+        ("flows", format!("{flows} is missing")),
+    ] {
+        let text = record().replace(&format!("\"{key}\""), "\"other\"");
+        let renamed = read(text.as_bytes());
+        assert_eq!(renamed.rows(), [""; 0]);
+        assert_eq!(renamed.damages(), [(MalformedRecord, 0, &*place)]);
+    }
+    for (key, empty) in [("flowTuples", "[]"), ("flowGroups", "null"), ("flows", "[]")] {
+        let text =
+            record().replace(&format!("\"{key}\":"), &format!("\"{key}\":{empty},\"other\":"));
+        assert_sound(&read(text.as_bytes()), &[]);
+    }
 }
 
 #[test]

@@ -1,4 +1,8 @@
-//! Tables for tests: a row a line, `SOURCE STATE PREFIX TYPE [HOP…]`.
+//! Tables for tests: a row a line, `SOURCE STATE PREFIX TYPE [HOP…]`; and networks for tests.
+
+mod plan;
+
+pub(crate) use plan::plan;
 
 use super::RouteTable;
 use crate::azure::{

@@ -1,0 +1,105 @@
+//! What every command that reads traffic does: all inputs, one after the other, through a
+//! classifier.
+
+use std::io;
+use std::num::NonZero;
+
+use anyhow::{Context, Result};
+
+use super::progress::Progress;
+use super::values::SkipLimit;
+use super::{Console, ExitCode};
+use crate::classify::{Classifier, ClassifyOptions, RowSink, Summary};
+use crate::fib::Fib;
+use crate::traffic::{Input, InputError, ReadOptions, TrafficReader};
+
+/// A run over inputs.
+pub(super) struct TrafficRun<'a> {
+    pub(super) fib: &'a Fib,
+    pub(super) inputs: &'a [Input],
+    pub(super) options: ClassifyOptions,
+    pub(super) is_progress_shown: bool,
+    pub(super) console: Console,
+}
+
+/// Why a run over inputs ended early.
+#[derive(Debug)]
+pub(super) enum TrafficRunError {
+    /// An input cannot be opened.
+    Input(InputError),
+    /// The rows cannot be taken.
+    Rows(io::Error),
+}
+
+impl TrafficRun<'_> {
+    /// Classifies every input into `sink`. A file of a folder that is no traffic at first sight is
+    /// passed over with a note; a named one is damage.
+    pub(super) fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S), TrafficRunError> {
+        let mut progress = Progress::new(self.inputs, self.is_progress_shown);
+        let mut classifier = Classifier::new(self.fib, self.options.clone(), sink);
+        for input in self.inputs {
+            let opened = input.open().map_err(TrafficRunError::Input)?;
+            let mut reader = TrafficReader::open(opened, ReadOptions::default());
+            if !input.is_named && !reader.looks_like_traffic() {
+                let name = input.name.as_str();
+                let note = format!("{name}: ignored: no capture and no flow log");
+                progress.suspend(|| self.console.note(&note));
+                continue;
+            }
+            classifier
+                .classify_input(&input.name, &mut reader, &|bytes_read| progress.set(bytes_read))
+                .map_err(TrafficRunError::Rows)?;
+            progress.finish_input(reader.bytes_read());
+        }
+        classifier.finish().map_err(TrafficRunError::Rows)
+    }
+}
+
+/// Sets up the threads and returns their number; 0 asks for one on each core.
+pub(super) fn use_threads(asked: usize) -> Result<usize> {
+    let threads = match asked {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        asked => asked,
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .with_context(|| format!("starting {threads} threads"))?;
+    Ok(threads)
+}
+
+/// # Panics
+///
+/// When a record was lost or invented: then nothing may be published.
+pub(super) fn assert_balanced(summary: &Summary) {
+    summary.total.assert_balanced();
+    summary.inputs.iter().for_each(|input| input.tally.assert_balanced());
+}
+
+/// Says what is wrong with the inputs, and how the run ends for it.
+pub(super) fn judge_inputs(
+    summary: &Summary,
+    max_skipped: SkipLimit,
+    is_strict: bool,
+    console: Console,
+) -> ExitCode {
+    let mut code = ExitCode::Success;
+    if !summary.inputs.iter().any(|input| input.is_recognised) {
+        console.error("no usable input: nothing was recognised as a capture or a flow log");
+        code = code.worst(ExitCode::NoInput);
+    }
+    let (damaged, read) = (summary.total.damaged_total(), summary.total.records_read);
+    if damaged > 0 {
+        let found = format!("{damaged} of {read} records are damaged");
+        if !max_skipped.allows(damaged, read) {
+            console.error(&format!("{found}, more than --max-skipped allows"));
+            code = code.worst(ExitCode::Damaged);
+        } else if is_strict {
+            console.error(&format!("{found}, and --strict allows none"));
+            code = code.worst(ExitCode::Damaged);
+        } else {
+            console.warning(&format!("{found}, within --max-skipped"));
+        }
+    }
+    code
+}

@@ -1,0 +1,193 @@
+//! `nexthop verify`: which recorded flows passed the firewalls that a policy requires.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use super::traffic_run::{TrafficRun, TrafficRunError, assert_balanced, judge_inputs, use_threads};
+use super::verify_args::{VerifyArgs, VerifyFormat};
+use super::{Console, ExitCode, snapshot};
+use crate::classify::{ClassifyOptions, RecordKind};
+use crate::coverage::{
+    BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FlowGatherer, Places, Policy,
+    verify,
+};
+use crate::report::{
+    AtomicFile, SummaryOptions, write_coverage_html, write_coverage_json, write_coverage_junit,
+    write_coverage_sarif, write_coverage_text,
+};
+use crate::traffic::firewall::FirewallLogReader;
+use crate::traffic::{DecodeOptions, Input, Tally, find_inputs};
+
+/// Verifies, reports.
+///
+/// # Errors
+///
+/// A bad snapshot or policy, an input or log that cannot be opened, a report that cannot be
+/// written.
+pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
+    let started = Instant::now();
+    let policy = policy(args)?;
+    let inputs = find_inputs(&args.inputs)?;
+    let logs = find_inputs(&args.evidence)?;
+    let threads = use_threads(args.threads)?;
+    let loaded = snapshot::load(&args.routes, None)?;
+    loaded.warnings.iter().for_each(|warning| console.warning(warning));
+    loaded.notes.iter().for_each(|note| console.note(note));
+    let run = TrafficRun {
+        fib: &loaded.fib,
+        inputs: &inputs,
+        options: ClassifyOptions {
+            per: Some(RecordKind::Flow),
+            memory_bytes_max: args.memory.0,
+            threads,
+            decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
+        },
+        is_progress_shown: !args.no_progress && !console.is_quiet,
+        console,
+    };
+    let (summary, flows) = run.classify(FlowGatherer::default()).map_err(|error| match error {
+        TrafficRunError::Input(error) => anyhow::Error::from(error),
+        TrafficRunError::Rows(error) => anyhow::Error::from(error),
+    })?;
+    assert_balanced(&summary);
+    let evidence = evidence(args, &logs, console)?;
+    let places = Places::of(&loaded.tables, &loaded.resources);
+    let flows = flows.into_flows();
+    let mut report = verify(&loaded.tables, &loaded.fib, &places, &policy, &flows, evidence);
+    report.warnings.extend(loaded.warnings.iter().cloned());
+    report.warnings.iter().take(report.warnings.len() - loaded.warnings.len()).for_each(
+        |warning| {
+            console.warning(warning);
+        },
+    );
+    report.shows_percentages =
+        args.accept_damage || summary.total.damaged_total() * 1000 <= summary.total.records_read;
+    let code = judge_inputs(&summary, args.max_skipped, args.strict, console);
+    report.inputs = summary.inputs;
+    report.total = summary.total;
+    report.hashes = hashes(args, &inputs, &logs)?;
+    publish(args, &report)?;
+    print(args, &report, console)?;
+    console.note(&format!("{:.3} s", started.elapsed().as_secs_f64()));
+    Ok(if report.passes() { code } else { code.worst(ExitCode::Findings) })
+}
+
+fn policy(args: &VerifyArgs) -> Result<Policy> {
+    let mut policy = match &args.policy {
+        None => Policy::default(),
+        Some(path) => {
+            let shown = || path.display().to_string();
+            let text = fs::read_to_string(path).with_context(shown)?;
+            Policy::parse(&text).with_context(shown)?
+        }
+    };
+    for name in &args.require {
+        policy.rules.push(BuiltIn::rules(name)?);
+    }
+    ensure!(!policy.rules.is_empty(), "the policy requires nothing: it has no [[require]]");
+    Ok(policy)
+}
+
+/// Reads every firewall log. A file of a folder that is no such log is passed over with a note.
+fn evidence(args: &VerifyArgs, logs: &[Input], console: Console) -> Result<FirewallEvidence> {
+    const RECORDS_A_READ: usize = 4096;
+    let mut evidence = FirewallEvidence {
+        time_tolerance_ns: i64::from(args.time_tolerance) * 1_000_000_000,
+        ..FirewallEvidence::default()
+    };
+    let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
+    for log in logs {
+        let name = log.name.as_str();
+        let mut reader = FirewallLogReader::open(log.open()?);
+        if !reader.is_recognised() {
+            ensure!(!log.is_named, "{name}: is no firewall log");
+            console.note(&format!("{name}: ignored: no firewall log"));
+            continue;
+        }
+        let mut gathered = FirewallLogEvidence::new(name);
+        let mut tally = Tally::default();
+        let mut records = Vec::new();
+        while reader.read(&mut records, RECORDS_A_READ, &mut tally) {
+            records.iter().for_each(|record| gathered.add(record));
+        }
+        if tally.damaged_total() > 0 {
+            console.warning(&format!(
+                "{name}: {} of {} records are damaged, and show nothing",
+                tally.damaged_total(),
+                tally.records_read
+            ));
+        }
+        let (records, source) = gathered.finish(reader.has_category_column(), window);
+        evidence.records.extend(records);
+        evidence.sources.push(source);
+    }
+    Ok(evidence)
+}
+
+/// The SHA-256 of every file that had a say. Standard input cannot be read twice.
+fn hashes(args: &VerifyArgs, inputs: &[Input], logs: &[Input]) -> Result<Vec<(String, String)>> {
+    let snapshot = find_inputs(std::slice::from_ref(&args.routes))?;
+    let policy: Vec<(String, PathBuf)> =
+        args.policy.iter().map(|path| (path.display().to_string(), path.clone())).collect();
+    let files = [inputs, logs, &snapshot].into_iter().flatten().filter_map(|input| {
+        input.path.as_ref().map(|path| (input.name.as_str().to_owned(), path.clone()))
+    });
+    files
+        .chain(policy)
+        .map(|(name, path)| {
+            let hash = sha256_of(&path).with_context(|| name.clone())?;
+            Ok((name, hash))
+        })
+        .collect()
+}
+
+fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            length => hasher.update(&buffer[..length]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+type WriteReport = fn(&CoverageReport, &mut dyn Write) -> io::Result<()>;
+
+fn publish(args: &VerifyArgs, report: &CoverageReport) -> Result<()> {
+    let files: [(&Option<PathBuf>, WriteReport); 4] = [
+        (&args.html, write_coverage_html),
+        (&args.sarif, write_coverage_sarif),
+        (&args.junit, write_coverage_junit),
+        (&args.json, write_coverage_json),
+    ];
+    for (path, write) in files {
+        let Some(path) = path else { continue };
+        let mut file = AtomicFile::create(path)?;
+        write(report, &mut file).with_context(|| path.display().to_string())?;
+        file.commit()?;
+    }
+    Ok(())
+}
+
+fn print(args: &VerifyArgs, report: &CoverageReport, console: Console) -> Result<()> {
+    let mut page = Vec::new();
+    match args.format {
+        VerifyFormat::Json => write_coverage_json(report, &mut page)?,
+        VerifyFormat::Text => {
+            let options = SummaryOptions {
+                is_coloured: console.is_coloured,
+                is_complete: console.is_verbose,
+            };
+            write_coverage_text(report, options, &mut page)?;
+        }
+    }
+    console.print(&page)
+}

@@ -1,0 +1,184 @@
+//! The places of a snapshot: from its resources where they were exported, else from what the
+//! route tables give away.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Places;
+use crate::azure::resources::{ResourceId, Resources};
+use crate::azure::{NextHopType, RouteSource};
+use crate::fib::{SnapshotTables, Source};
+use crate::net::AddressPrefix;
+use crate::routing::{RouteRow, RouteTable};
+
+impl Places {
+    /// Finds the places of a snapshot.
+    ///
+    /// Route tables alone tell the address space of their VNet (the VnetLocal rows of the system),
+    /// the private endpoints around (host routes to them, used or not), and what gateways reach.
+    ///
+    /// Cost: linear in resources and rows.
+    pub fn of(tables: &SnapshotTables, resources: &Resources) -> Self {
+        let mut places = Self { firewalls: tables.owners.firewall_prefixes(), ..Self::default() };
+        places.add_tables(tables);
+        places.add_resources(resources);
+        places.private_endpoints.sort_unstable();
+        places.private_endpoints.dedup();
+        places.on_premises.sort_unstable();
+        places.on_premises.dedup();
+        places
+    }
+
+    fn add_tables(&mut self, tables: &SnapshotTables) {
+        for (table, sources) in tables.tables.iter().zip(&tables.sources) {
+            let space = prefixes_of_type(table, &NextHopType::VnetLocal);
+            if !space.is_empty() && !self.virtual_networks.values().any(|known| *known == space) {
+                self.virtual_networks.insert(table.id.clone(), space);
+            }
+            let endpoints = table.rows().filter(|row| is_private_endpoint(row));
+            self.private_endpoints
+                .extend(endpoints.filter_map(RouteRow::prefix).map(AddressPrefix::address));
+            self.on_premises.extend(gateway_prefixes(table));
+            let hosts = sources.iter().filter_map(|source| match source {
+                Source::Prefix(prefix) if *prefix == AddressPrefix::host(prefix.address()) => {
+                    Some(prefix.address())
+                }
+                _ => None,
+            });
+            let hosts: Vec<IpAddr> = hosts.collect();
+            if !hosts.is_empty() {
+                self.nics.insert(table.id.clone(), hosts);
+            }
+        }
+    }
+
+    fn add_resources(&mut self, resources: &Resources) {
+        // What the tables gave away under their own names is now known by its right one.
+        if !resources.virtual_networks.is_empty() {
+            self.virtual_networks.clear();
+        }
+        for network in &resources.virtual_networks {
+            let name = &network.header.name;
+            self.virtual_networks.insert(name.clone(), network.address_space.clone());
+            for subnet in &network.subnets {
+                let key = format!("{name}/{}", subnet.header.name);
+                if subnet.header.name.eq_ignore_ascii_case("GatewaySubnet") {
+                    self.gateways.extend(&subnet.address_prefixes);
+                }
+                self.subnets.insert(key, subnet.address_prefixes.clone());
+            }
+        }
+        let mut by_configuration: BTreeMap<String, IpAddr> = BTreeMap::new();
+        for nic in &resources.network_interfaces {
+            let addresses =
+                || nic.ip_configurations.iter().filter_map(|config| config.private_ip_address);
+            self.nics.insert(nic.header.name.clone(), addresses().collect());
+            if nic.private_endpoint.is_some() {
+                self.private_endpoints.extend(addresses());
+            }
+            for config in &nic.ip_configurations {
+                if let Some(address) = config.private_ip_address {
+                    by_configuration.insert(folded(&config.id), address);
+                }
+            }
+        }
+        for endpoint in &resources.private_endpoints {
+            self.private_endpoints.extend(&endpoint.addresses);
+        }
+        for gateway in &resources.local_network_gateways {
+            self.on_premises.extend(&gateway.address_prefixes);
+        }
+        for gateway in &resources.gateways {
+            self.on_premises.extend(&gateway.client_address_pool);
+        }
+        for branch in &resources.hub_branches {
+            self.on_premises.extend(&branch.address_prefixes);
+        }
+        for gateway in &resources.application_gateways {
+            for pool in &gateway.pools {
+                let by_nic = pool
+                    .ip_configurations
+                    .iter()
+                    .filter_map(|id| by_configuration.get(&folded(id)).copied());
+                let members = pool.addresses.iter().copied().chain(by_nic).collect();
+                self.pools.insert(format!("{}/{}", gateway.header.name, pool.name), members);
+            }
+        }
+    }
+}
+
+/// The VNet's space as the system's rows tell it, used or not.
+fn prefixes_of_type(table: &RouteTable, next_hop_type: &NextHopType) -> Vec<AddressPrefix> {
+    let mut prefixes: Vec<AddressPrefix> = table
+        .rows()
+        .filter(|row| row.source == RouteSource::Default && row.next_hop_type == *next_hop_type)
+        .filter_map(RouteRow::prefix)
+        .collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
+}
+
+fn is_private_endpoint(row: &RouteRow) -> bool {
+    row.next_hop_type == NextHopType::InterfaceEndpoint
+        && row.prefix().is_some_and(|prefix| prefix == AddressPrefix::host(prefix.address()))
+}
+
+/// What gateways reach. Aggregates that a hub's firewall advertises (a default, whole private
+/// blocks) say nothing about what lies behind.
+fn gateway_prefixes(table: &RouteTable) -> impl Iterator<Item = AddressPrefix> + '_ {
+    const AGGREGATE_LENGTH_MAX: u8 = 8;
+    table
+        .rows()
+        .filter(|row| row.source == RouteSource::VirtualNetworkGateway)
+        .filter_map(RouteRow::prefix)
+        .filter(|prefix| prefix.length() > AGGREGATE_LENGTH_MAX)
+        .filter(|prefix| !is_private_block(*prefix))
+}
+
+fn is_private_block(prefix: AddressPrefix) -> bool {
+    ["172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+        .iter()
+        .any(|block| block.parse() == Ok(prefix))
+}
+
+fn folded(id: &ResourceId) -> String {
+    id.as_str().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::Owners;
+    use crate::routing::testing::rows;
+
+    #[test]
+    fn route_tables_give_away_spaces_endpoints_and_what_gateways_reach() {
+        let table = rows(
+            "Default Active 10.13.76.0/24 VnetLocal
+             VirtualNetworkGateway Active 192.168.0.0/24 VirtualNetworkGateway 10.13.76.4
+             VirtualNetworkGateway Active 192.168.0.0/16 VirtualNetworkGateway 10.13.76.4
+             VirtualNetworkGateway Active 0.0.0.0/0 VirtualNetworkGateway 10.13.76.4
+             Default Active 10.13.77.4/32 InterfaceEndpoint
+             Default Invalid 10.13.77.5/32 InterfaceEndpoint
+             User Active 10.50.0.0/16 VnetLocal",
+        );
+        let tables = SnapshotTables {
+            tables: vec![table],
+            sources: vec![vec![Source::Prefix("10.13.76.9/32".parse().unwrap())]],
+            owners: Owners::default(),
+            forced: None,
+            ..SnapshotTables::default()
+        };
+        let places = Places::of(&tables, &Resources::default());
+        let space: Vec<String> =
+            places.virtual_networks["test"].iter().map(ToString::to_string).collect();
+        assert_eq!(space, ["10.13.76.0/24"]);
+        let endpoints: Vec<String> =
+            places.private_endpoints.iter().map(ToString::to_string).collect();
+        assert_eq!(endpoints, ["10.13.77.4", "10.13.77.5"]);
+        let on_premises: Vec<String> = places.on_premises.iter().map(ToString::to_string).collect();
+        assert_eq!(on_premises, ["192.168.0.0/24"]);
+        assert_eq!(places.nics["test"], ["10.13.76.9".parse::<IpAddr>().unwrap()]);
+    }
+}

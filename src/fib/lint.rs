@@ -1,0 +1,208 @@
+//! The faults that only pairs of tables show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Fib, Path, PathOutcome, SnapshotTables, Source, TableId};
+use crate::net::AddressPrefix;
+use crate::routing::{Finding, NextHopClass, RouteTable, Severity};
+
+/// How many pairs of tables are looked at. One subnet stands for all of its VNet with the same
+/// routes, so that only large snapshots meet it.
+const PAIRS_MAX: usize = 1_000_000;
+
+impl SnapshotTables {
+    /// Returns every fault of the snapshot: those of its resources, of its tables, and of pairs of
+    /// subnets. The worst come first, then by code and table.
+    ///
+    /// Cost: linear in the rows of all tables, and one path each way for each pair of subnets that
+    /// are routed differently.
+    pub fn lint(&self, fib: &Fib) -> Vec<Finding> {
+        let mut findings = self.findings.clone();
+        findings.extend(self.tables.iter().flat_map(|table| table.lint(&self.owners)));
+        findings.extend(self.overlaps());
+        findings.extend(self.pairs(fib));
+        findings.sort_by(|a, b| {
+            (a.severity, a.code, &a.route_table_id, a.address_prefix, &a.message).cmp(&(
+                b.severity,
+                b.code,
+                &b.route_table_id,
+                b.address_prefix,
+                &b.message,
+            ))
+        });
+        findings
+    }
+
+    fn overlaps(&self) -> impl Iterator<Item = Finding> + '_ {
+        self.marks.ambiguous.iter().map(|prefix| {
+            let message = format!(
+                "{prefix} is in several networks that are not peered, so records that are known by \
+                 such an address alone are labelled unknown"
+            );
+            Finding::new("ambiguous_source", Severity::Warning, message).at(*prefix)
+        })
+    }
+
+    /// Pairs of subnets where one direction is inspected or sent by a gateway, and the other is
+    /// dropped or goes another way.
+    fn pairs(&self, fib: &Fib) -> Vec<Finding> {
+        let senders = self.senders(fib);
+        let mut findings = Vec::new();
+        let mut pair_count = 0;
+        for (index, a) in senders.iter().enumerate() {
+            for b in &senders[index + 1..] {
+                pair_count += 1;
+                if pair_count > PAIRS_MAX {
+                    findings.push(Finding::new(
+                        "pairs_not_judged",
+                        Severity::Note,
+                        format!("more than {PAIRS_MAX} pairs of subnets; the rest was not judged"),
+                    ));
+                    return findings;
+                }
+                findings.extend(self.judge(fib, a, b));
+            }
+        }
+        findings
+    }
+
+    fn judge(&self, fib: &Fib, a: &Sender, b: &Sender) -> Option<Finding> {
+        // Most pairs are plain both ways, which a look-up tells.
+        if !is_steered(fib, a, b) && !is_steered(fib, b, a) {
+            return None;
+        }
+        let there = fib.path(a.table, b.address);
+        let back = fib.path(b.table, a.address);
+        let goes_nowhere =
+            |path: &Path| matches!(path.outcome, PathOutcome::Dropped | PathOutcome::Loop);
+        let (good, bad, from, to) = match (goes_nowhere(&there), goes_nowhere(&back)) {
+            (false, true) => (&there, &back, a, b),
+            (true, false) => (&back, &there, b, a),
+            (true, true) => return None,
+            (false, false) => return self.asymmetry(fib, (a, &there), (b, &back)),
+        };
+        let steered = good.hops.first().is_some_and(|hop| steers(hop.class));
+        steered.then(|| {
+            let (from, to) = (self.id(from), self.id(to));
+            let class = bad.hops.last().map_or(NextHopClass::NoRoute, |hop| hop.class);
+            Finding::new(
+                "one_way_pair",
+                Severity::Error,
+                format!("{from} reaches {to}, and the answers are lost ({class})"),
+            )
+            .in_table(to)
+        })
+    }
+
+    fn asymmetry(
+        &self,
+        fib: &Fib,
+        (a, there): (&Sender, &Path),
+        (b, back): (&Sender, &Path),
+    ) -> Option<Finding> {
+        let (over, returning) = (firewalls(fib, there), firewalls(fib, back));
+        let is_known = |path: &Path| path.outcome != PathOutcome::OutsideSnapshot;
+        (over != returning && is_known(there) && is_known(back)).then(|| {
+            let (from, to) = (self.id(a), self.id(b));
+            let named = |names: &BTreeSet<String>| match names.is_empty() {
+                true => "no firewall".to_owned(),
+                false => names.iter().cloned().collect::<Vec<_>>().join(", "),
+            };
+            let message = format!(
+                "{from} to {to} passes {}, the way back {}",
+                named(&over),
+                named(&returning)
+            );
+            Finding::new("asymmetric_pair", Severity::Warning, message).in_table(from)
+        })
+    }
+
+    /// One subnet for each set of equal tables of a network.
+    fn senders(&self, fib: &Fib) -> Vec<Sender> {
+        let mut seen = BTreeSet::new();
+        let mut senders = Vec::new();
+        for (index, sources) in self.sources.iter().enumerate() {
+            let Some(table) = fib.table_id(index) else { continue };
+            let route_table = &self.tables[index];
+            let Some(scope) = route_table.scope.filter(|_| !is_special(route_table)) else {
+                continue;
+            };
+            let address = sources.iter().find_map(|source| match source {
+                Source::Prefix(prefix) => ordinary_address(*prefix),
+                _ => None,
+            });
+            let Some(address) = address else { continue };
+            if seen.insert((scope, fib.content_of(table))) {
+                senders.push(Sender { table, address });
+            }
+        }
+        senders
+    }
+
+    fn id(&self, sender: &Sender) -> &str {
+        &self.tables[sender.table.index()].id
+    }
+}
+
+/// A subnet that stands for those that are routed as it is.
+struct Sender {
+    table: TableId,
+    address: IpAddr,
+}
+
+/// Azure's own subnets pass on what others send; nobody talks to them.
+fn is_special(table: &RouteTable) -> bool {
+    const SPECIAL: [&str; 7] = [
+        "gatewaysubnet",
+        "azurefirewallsubnet",
+        "azurefirewallmanagementsubnet",
+        "routeserversubnet",
+        "azurebastionsubnet",
+        "hub-gateways",
+        "hub-firewall",
+    ];
+    let folded = table.id.to_ascii_lowercase();
+    folded.rsplit('/').next().is_some_and(|name| SPECIAL.contains(&name))
+}
+
+/// The first address of a subnet that Azure gives to a machine.
+fn ordinary_address(prefix: AddressPrefix) -> Option<IpAddr> {
+    match prefix.address() {
+        IpAddr::V4(first) if prefix.length() <= 29 => {
+            Some(IpAddr::V4((first.to_bits() + 4).into()))
+        }
+        IpAddr::V4(_) => Some(prefix.address()),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn is_steered(fib: &Fib, from: &Sender, to: &Sender) -> bool {
+    fib.lookup(from.table, to.address).is_some_and(|id| steers(fib.next_hop(id).class))
+}
+
+fn steers(class: NextHopClass) -> bool {
+    matches!(class, NextHopClass::Firewall | NextHopClass::Appliance | NextHopClass::Gateway)
+}
+
+fn firewalls(fib: &Fib, path: &Path) -> BTreeSet<String> {
+    path.hops
+        .iter()
+        .filter(|hop| hop.class == NextHopClass::Firewall)
+        .filter_map(|hop| hop.next_hop)
+        .map(|id| {
+            let hop = fib.next_hop(id);
+            let ips = || hop.ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            hop.name.clone().unwrap_or_else(ips)
+        })
+        .collect()
+}
+
+/// Counts findings by severity, for a summary line.
+pub fn count_by_severity(findings: &[Finding]) -> BTreeMap<Severity, usize> {
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.severity).or_default() += 1;
+    }
+    counts
+}
