@@ -373,6 +373,7 @@ mod tests {
             ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 12, "prefix length"),
             ("service_endpoint_priority = \"max\"\n", 1, 29, "unknown variant `max`"),
             ("[[site]]\nname = \"s\"\nroute_all = 1\n", 3, 13, "boolean"),
+            ("[service_tags]\nStorage = [4]\n", 2, 12, "expected a text"),
             ("é = [\n", 1, 1, ""),
         ] {
             let error = Settings::parse(text).unwrap_err();

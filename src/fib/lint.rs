@@ -206,3 +206,23 @@ pub fn count_by_severity(findings: &[Finding]) -> BTreeMap<Severity, usize> {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: Azure keeps the first four addresses of a subnet, and the last.
+    #[test]
+    fn a_machine_has_the_fifth_address_of_its_subnet() {
+        for (prefix, want) in [
+            ("10.0.0.0/24", Some("10.0.0.4")),
+            ("10.0.0.8/29", Some("10.0.0.12")),
+            ("10.0.0.8/30", Some("10.0.0.8")),
+            ("10.0.0.8/32", Some("10.0.0.8")),
+            ("fd00::/64", None),
+        ] {
+            let want: Option<IpAddr> = want.map(|text| text.parse().unwrap());
+            assert_eq!(ordinary_address(prefix.parse().unwrap()), want, "{prefix}");
+        }
+    }
+}

@@ -331,6 +331,15 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_in_proportion_to_the_ranges() {
+        let bytes = |count: u128| COMPILE(&hosts("2001:db8::", 70, count)).memory_bytes();
+        // At the least the upper half of each edge and what it leads to.
+        assert!(bytes(4_000) >= 4_000 * 12, "{}", bytes(4_000));
+        assert!(bytes(4_000) <= 4_000 * 200, "{}", bytes(4_000));
+        assert!(bytes(4_000) > 7 * bytes(500), "{} {}", bytes(4_000), bytes(500));
+    }
+
+    #[test]
     fn too_many_lines_are_an_error() {
         let ranges = flatten(&hosts("2001:db8::", 90, 9), 0);
         assert!(RangeTree::compile_within(&ranges, 1000).is_ok());
