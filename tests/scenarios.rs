@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![cfg(feature = "cli")]
 
+mod golden;
 mod recipes;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recipes::estates::{self, Estate};
-use recipes::{Files, estates_hub, private_link};
+use recipes::{estates_hub, private_link, scenarios};
 use serde_json::Value;
 
 #[test]
@@ -73,6 +74,24 @@ fn private_link_verdicts_are_those_of_the_policy_and_the_firewalls_log() {
 }
 
 #[test]
+fn scenarios_of_resources_are_what_their_recipes_make() {
+    for scenario in scenarios::all() {
+        let files = scenario.files();
+        let borrowed: Vec<(&str, Vec<u8>)> =
+            files.iter().map(|(name, content)| (name.as_str(), content.clone())).collect();
+        assert_regenerated(scenario.folder, borrowed);
+    }
+}
+
+#[test]
+fn the_program_holds_what_every_scenario_expects() {
+    let folders = golden::folders();
+    assert!(folders.len() > scenarios::all().len(), "a recipe has no folder");
+    let faults: Vec<String> = folders.iter().flat_map(|folder| golden::faults(folder)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn computed_private_link_estates_follow_the_rules() {
     assert_estates(&estates::private_link());
 }
@@ -107,7 +126,7 @@ fn assert_estates(estates: &[Estate]) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-fn assert_regenerated(scenario: &str, files: Files) {
+fn assert_regenerated(scenario: &str, files: Vec<(&str, Vec<u8>)>) {
     let folder = folder_of(scenario);
     let total: usize = files.iter().map(|(_, content)| content.len()).sum();
     assert!(total <= 256 * 1024, "{scenario} has grown to {total} bytes");

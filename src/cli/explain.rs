@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use super::args::{ExplainArgs, ExplainFormat};
 use super::snapshot::{self, Loaded};
 use super::{Console, ExitCode};
-use crate::fib::{Place, TableId};
+use crate::azure::resources::{NetworkInterface, ResourceId};
+use crate::fib::{Path, Place, TableId};
 use crate::net::special::is_internet;
-use crate::report::{ExplainReport, WayBack, write_explain_json, write_explain_text};
+use crate::report::{
+    ExplainReport, SourceAddress, SourceBasis, WayBack, write_explain_json, write_explain_text,
+};
 use crate::routing::NextHopClass;
 
 /// Explains one packet to each destination.
@@ -42,29 +45,70 @@ fn report<'l>(
 ) -> ExplainReport<'l> {
     let route_table = &loaded.tables.tables[table.index()];
     let explanation = route_table.explain(&loaded.tables.owners, destination);
+    let source_address = source_address(loaded, from, table, destination.is_ipv4());
     ExplainReport {
         source: from.unwrap_or(&route_table.id).to_owned(),
+        source_address,
         route_table_id: &route_table.id,
         path: loaded.fib.path(table, destination),
-        way_back: way_back(loaded, from, destination, explanation.class),
+        other_paths: other_paths(loaded, table, destination),
+        way_back: way_back(loaded, source_address, destination, explanation.class),
         explanation,
     }
+}
+
+/// The paths of a packet besides the one that is shown: hops of equal cost may part.
+fn other_paths(loaded: &Loaded, table: TableId, destination: IpAddr) -> Vec<Path> {
+    let shown = loaded.fib.path(table, destination);
+    let mut paths = loaded.fib.paths(table, destination);
+    paths.retain(|path| *path != shown);
+    paths
+}
+
+/// The address that answers go to: the one that was given, that of the NIC, or one of the table's
+/// subnet.
+fn source_address(
+    loaded: &Loaded,
+    from: Option<&str>,
+    table: TableId,
+    is_ipv4: bool,
+) -> Option<SourceAddress> {
+    let of = |basis| move |address| SourceAddress { address, basis };
+    if let Some(address) = from.and_then(|name| name.parse().ok()) {
+        return Some(SourceAddress { address, basis: SourceBasis::Given });
+    }
+    let is_named = |nic: &&NetworkInterface| {
+        from.is_some_and(|name| {
+            nic.header.name.eq_ignore_ascii_case(name) || nic.header.id == ResourceId::new(name)
+        })
+    };
+    let nics = loaded.resources.network_interfaces.iter().filter(is_named);
+    let of_nic = nics
+        .flat_map(|nic| &nic.ip_configurations)
+        .filter_map(|configuration| configuration.private_ip_address)
+        .find(|address| address.is_ipv4() == is_ipv4);
+    let of_subnet = || {
+        let sources = &loaded.tables.sources[table.index()];
+        sources.iter().find_map(|source| source.usable_address(is_ipv4))
+    };
+    of_nic.map(of(SourceBasis::Nic)).or_else(|| of_subnet().map(of(SourceBasis::Subnet)))
 }
 
 /// The way back needs an address to go back to, and a table that the destination uses.
 fn way_back<'l>(
     loaded: &'l Loaded,
-    from: Option<&str>,
+    source: Option<SourceAddress>,
     destination: IpAddr,
     class: NextHopClass,
 ) -> Result<WayBack<'l>, &'static str> {
-    let Some(source) = from.and_then(|name| name.parse::<IpAddr>().ok()) else {
+    let Some(SourceAddress { address: source, .. }) = source else {
         return Err("source_address_not_given");
     };
     if loaded.fib.is_platform(destination) {
         return Err("platform_has_no_route_table");
     }
-    if class == NextHopClass::PrivateEndpoint {
+    let is_endpoint = loaded.fib.sources().is_private_endpoint(destination);
+    if is_endpoint || class == NextHopClass::PrivateEndpoint {
         return Err("private_endpoint_has_no_route_table");
     }
     if loaded.fib.sources().forced().is_some() {
@@ -82,5 +126,6 @@ fn way_back<'l>(
         route_table_id: &route_table.id,
         explanation: route_table.explain(&loaded.tables.owners, source),
         path: loaded.fib.path(table, source),
+        other_paths: other_paths(loaded, table, source),
     })
 }

@@ -7,6 +7,8 @@ pub mod azure;
 pub mod estates;
 pub mod estates_hub;
 pub mod private_link;
+pub mod scenario;
+pub mod scenarios;
 
 /// The files of a scenario: path below its folder, and content.
 pub type Files = Vec<(&'static str, Vec<u8>)>;
