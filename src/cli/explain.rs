@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
+use anyhow::Context as _;
+
 use super::args::{ExplainArgs, ExplainFormat};
 use super::snapshot::{self, Loaded};
-use super::{Console, ExitCode};
+use super::{Console, ExitCode, ExplainDestination};
 use crate::azure::resources::{NetworkInterface, ResourceId};
 use crate::fib::{Path, Place, TableId};
 use crate::net::special::is_internet;
 use crate::report::{
-    ExplainReport, SourceAddress, SourceBasis, WayBack, write_explain_json, write_explain_text,
+    ExplainReport, PoolTarget, SourceAddress, SourceBasis, WayBack, write_explain_json,
+    write_explain_text, write_unknown_member_json, write_unknown_member_text,
 };
 use crate::routing::NextHopClass;
 
@@ -22,19 +25,85 @@ pub fn run(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let loaded = snapshot::load(&args.routes, None)?;
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
     loaded.notes.iter().for_each(|note| console.note(note));
-    let table = loaded.tables.find(&loaded.fib, args.from.as_deref())?;
     let mut out = Vec::new();
-    for &destination in &args.destinations {
-        let report = report(&loaded, args.from.as_deref(), table, destination);
-        match args.format {
-            ExplainFormat::Json => write_explain_json(&mut out, &loaded.fib, &report)?,
-            ExplainFormat::Text => {
-                write_explain_text(&mut out, &loaded.fib, &report, console.is_coloured)?;
+    for destination in &args.destinations {
+        for answer in answers(&loaded, args.from.as_deref(), destination)? {
+            match (answer, args.format) {
+                (Answer::Report(report), ExplainFormat::Json) => {
+                    write_explain_json(&mut out, &loaded.fib, &report)?;
+                }
+                (Answer::Report(report), ExplainFormat::Text) => {
+                    write_explain_text(&mut out, &loaded.fib, &report, console.is_coloured)?;
+                }
+                (Answer::NoAddress(target), ExplainFormat::Json) => {
+                    write_unknown_member_json(&mut out, target)?;
+                }
+                (Answer::NoAddress(target), ExplainFormat::Text) => {
+                    write_unknown_member_text(&mut out, target)?;
+                }
             }
         }
     }
     console.print(&out)?;
     Ok(ExitCode::Success)
+}
+
+enum Answer<'l> {
+    Report(Box<ExplainReport<'l>>),
+    /// A member of a pool whose address nothing tells.
+    NoAddress(PoolTarget<'l>),
+}
+
+fn answers<'l>(
+    loaded: &'l Loaded,
+    from: Option<&str>,
+    destination: &ExplainDestination,
+) -> anyhow::Result<Vec<Answer<'l>>> {
+    let name = match destination {
+        ExplainDestination::Address(address) => {
+            let table = loaded.tables.find(&loaded.fib, from)?;
+            let report = report(loaded, from, table, *address);
+            return Ok(vec![Answer::Report(Box::new(report))]);
+        }
+        ExplainDestination::Pool(name) => name,
+    };
+    let answer = |(table, target): (TableId, PoolTarget<'l>)| match target.member.address {
+        Some(address) => {
+            let report = report(loaded, from, table, address);
+            Answer::Report(Box::new(ExplainReport { target: Some(target), ..report }))
+        }
+        None => Answer::NoAddress(target),
+    };
+    Ok(pool_members(loaded, from, name)?.into_iter().map(answer).collect())
+}
+
+/// The members of the pools of a name, each with the table that its requests are looked up in.
+fn pool_members<'l>(
+    loaded: &'l Loaded,
+    from: Option<&str>,
+    name: &str,
+) -> anyhow::Result<Vec<(TableId, PoolTarget<'l>)>> {
+    let (tables, fib) = (&loaded.tables, &loaded.fib);
+    let pools = tables.pools_named(name);
+    if pools.is_empty() {
+        let known: Vec<&str> = tables.pools.iter().map(|pool| pool.name.as_str()).collect();
+        anyhow::bail!("no backend pool is named `{name}`; there are: {}", known.join(", "));
+    }
+    let mut members = Vec::new();
+    for pool in pools {
+        let table = match from {
+            Some(_) => tables.find(fib, from)?,
+            None => tables.table_of_pool(fib, pool).with_context(|| {
+                format!(
+                    "the subnet of `{}` is not in the snapshot; name a source by --from",
+                    pool.name
+                )
+            })?,
+        };
+        let targets = pool.members.iter().map(|member| PoolTarget { pool: &pool.name, member });
+        members.extend(targets.map(|target| (table, target)));
+    }
+    Ok(members)
 }
 
 fn report<'l>(
@@ -49,6 +118,7 @@ fn report<'l>(
     ExplainReport {
         source: from.unwrap_or(&route_table.id).to_owned(),
         source_address,
+        target: None,
         route_table_id: &route_table.id,
         path: loaded.fib.path(table, destination),
         other_paths: other_paths(loaded, table, destination),

@@ -24,6 +24,7 @@ impl SnapshotTables {
         findings.extend(self.overlaps());
         findings.extend(self.pairs(fib));
         findings.extend(self.equal_costs(fib));
+        findings.extend(self.backends(fib));
         findings.sort_by(|a, b| {
             (a.severity, a.code, &a.route_table_id, a.address_prefix, &a.message).cmp(&(
                 b.severity,

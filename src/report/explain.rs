@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::display::neutral;
 use super::table::{Align, Table};
 use crate::fib::{Fib, Path};
-use crate::routing::{Candidate, Explanation};
+use crate::routing::{BackendMember, Candidate, Explanation};
 
 /// Everything that is said about one packet.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct ExplainReport<'t> {
     pub source: String,
     /// The address that it starts from, where one is known.
     pub source_address: Option<SourceAddress>,
+    /// The member of a backend pool that the destination is, where the user asked for a pool.
+    pub target: Option<PoolTarget<'t>>,
     /// The table that was asked.
     pub route_table_id: &'t str,
     /// Its decision.
@@ -40,6 +42,15 @@ pub struct WayBack<'t> {
     pub path: Path,
     /// The other ways.
     pub other_paths: Vec<Path>,
+}
+
+/// A member of a backend pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolTarget<'t> {
+    /// `GATEWAY/POOL`.
+    pub pool: &'t str,
+    /// The member.
+    pub member: &'t BackendMember,
 }
 
 /// An address that packets start from.
@@ -98,6 +109,7 @@ pub fn write_explain_json(
         source: &report.source,
         source_address: source_address.map(|source| source.address),
         source_address_basis: source_address.map(|source| source.basis.as_str()),
+        target: report.target.map(TargetJson::of),
         decision,
         way_back,
         return_reason,
@@ -118,6 +130,9 @@ pub fn write_explain_text(
     is_coloured: bool,
 ) -> io::Result<()> {
     let explanation = &report.explanation;
+    if let Some(target) = report.target {
+        writeln!(out, "{}", neutral(&target_text(target)))?;
+    }
     writeln!(
         out,
         "{} → {}: {}",
@@ -149,12 +164,71 @@ pub fn write_explain_text(
     }
 }
 
+/// Writes one JSON object about a member whose address is not known, and a line end.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_unknown_member_json(out: &mut dyn Write, target: PoolTarget<'_>) -> io::Result<()> {
+    let object = UnknownMemberJson {
+        schema: 1,
+        target: TargetJson::of(target),
+        destination: None,
+        reason: "address_unknown",
+    };
+    serde_json::to_writer(&mut *out, &object)?;
+    out.write_all(b"\n")
+}
+
+/// Writes a line about a member whose address is not known.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_unknown_member_text(out: &mut dyn Write, target: PoolTarget<'_>) -> io::Result<()> {
+    writeln!(out, "{}: the snapshot does not tell its address", neutral(&target_text(target)))
+}
+
+#[derive(Serialize)]
+struct UnknownMemberJson<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    target: TargetJson<'a>,
+    destination: Option<IpAddr>,
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct TargetJson<'a> {
+    pool: &'a str,
+    member: &'a str,
+    owner: Option<&'a str>,
+    health: Option<&'a str>,
+}
+
+impl<'a> TargetJson<'a> {
+    fn of(target: PoolTarget<'a>) -> Self {
+        let BackendMember { name, owner, health, .. } = target.member;
+        Self { pool: target.pool, member: name, owner: owner.as_deref(), health: health.as_deref() }
+    }
+}
+
+fn target_text(target: PoolTarget<'_>) -> String {
+    let BackendMember { name, owner, health, .. } = target.member;
+    let mut words = vec![format!("{}: {name}", target.pool)];
+    words.extend(owner.iter().filter(|owner| *owner != name).map(|owner| format!("of {owner}")));
+    words.extend(health.iter().map(|health| format!("({health})")));
+    words.join(" ")
+}
+
 #[derive(Serialize)]
 struct ExplainJson<'a> {
     schema: u32,
     source: &'a str,
     source_address: Option<IpAddr>,
     source_address_basis: Option<&'static str>,
+    #[serde(flatten)]
+    target: Option<TargetJson<'a>>,
     #[serde(flatten)]
     decision: DecisionJson<'a>,
     #[serde(rename = "return")]

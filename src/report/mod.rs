@@ -41,7 +41,8 @@ pub use compare::{ComparedPair, write_comparison_json, write_comparison_text};
 pub use coverage_json::write_coverage_json;
 pub use coverage_text::write_coverage_text;
 pub use explain::{
-    ExplainReport, SourceAddress, SourceBasis, WayBack, write_explain_json, write_explain_text,
+    ExplainReport, PoolTarget, SourceAddress, SourceBasis, WayBack, write_explain_json,
+    write_explain_text, write_unknown_member_json, write_unknown_member_text,
 };
 pub use html::write_coverage_html;
 pub use json::write_classify_json;

@@ -257,7 +257,8 @@ impl<'t> TableLint<'t> {
         }
     }
 
-    /// Service endpoints take public traffic of their service past a default route to an appliance.
+    /// Service endpoints take public traffic of their service past a user's default route to an
+    /// appliance or, where the subnet is force-tunnelled, to a gateway.
     fn service_endpoints(&mut self) {
         let services: BTreeSet<AddressPrefix> = self.table.service_prefixes().collect();
         let is_unresolved = self
@@ -265,15 +266,19 @@ impl<'t> TableLint<'t> {
             .unresolved_service_tag_rows()
             .any(|row| row.next_hop_type == NextHopType::VirtualNetworkServiceEndpoint);
         let default = self.users.get(&AddressPrefix::IPV4_ALL).copied();
-        let is_inspected = default.is_some_and(|row| {
-            matches!(self.class_of(row), NextHopClass::Firewall | NextHopClass::Appliance)
-        });
-        if is_inspected && (is_unresolved || !services.is_empty()) {
+        let class = default.map(|row| self.class_of(row));
+        let Some(
+            class @ (NextHopClass::Firewall | NextHopClass::Appliance | NextHopClass::Gateway),
+        ) = class
+        else {
+            return;
+        };
+        if is_unresolved || !services.is_empty() {
             let mut finding = Finding::new(
                 "service_endpoint_bypass",
                 Severity::Warning,
                 format!(
-                    "service endpoints ({} prefixes) bypass the default route to an appliance",
+                    "service endpoints ({} prefixes) bypass the default route ({class})",
                     services.len()
                 ),
             )

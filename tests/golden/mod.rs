@@ -9,6 +9,8 @@
 //! | `expected-flow-log.csv` | `classify` labels `traffic/vnet-flow-log` with, in these columns |
 //! | `expected-capture.csv` | the same for the capture in `traffic/` |
 
+mod variants;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

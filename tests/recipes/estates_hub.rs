@@ -253,7 +253,7 @@ const GATEWAY_ROUTES_WITHOUT_DEFAULT: [Route; 1] =
     [("backends", "10.2.0.0/24", "VirtualAppliance", "10.100.0.132")];
 
 /// An App Service plan with regional integration, beside a hub with a firewall.
-fn app_service_files(
+pub fn app_service_files(
     route_all: bool,
     prefix: &str,
     transit: bool,

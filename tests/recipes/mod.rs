@@ -3,7 +3,9 @@
 
 use std::net::Ipv4Addr;
 
+pub mod app_service;
 pub mod azure;
+pub mod backend_pools;
 pub mod estates;
 pub mod estates_hub;
 pub mod private_link;

@@ -5,6 +5,7 @@ use super::azure::{Shape, id, subnet_id};
 use super::estates::{BROAD_UDR, ENDPOINT_UDRS, GatewayTransit, PrivateLink, SPOKE_UDR};
 use super::estates_hub::SecuredHub;
 use super::scenario::{Recorded, Scenario};
+use super::{app_service, backend_pools};
 
 /// Returns every scenario of this file.
 pub fn all() -> Vec<Scenario> {
@@ -18,6 +19,9 @@ pub fn all() -> Vec<Scenario> {
         secured_hub_between_vnets(),
         gateway_transit(),
         gateway_transit_one_way(),
+        app_service::integration(),
+        app_service::environment(),
+        backend_pools::scenario(),
     ]
 }
 
@@ -114,7 +118,6 @@ fn endpoints_by_default() -> Scenario {
              \x20 hidden in the export: Default Active 172.16.0.0/12 None\n\
              \x20 hidden in the export: Default Active 192.168.0.0/16 None\n",
         ),
-        ..Scenario::default()
     }
 }
 
@@ -221,7 +224,6 @@ fn endpoints_with_policies() -> Scenario {
              \x20 hidden in the export: Default Active 172.16.0.0/12 None\n\
              \x20 hidden in the export: Default Active 192.168.0.0/16 None\n",
         ),
-        ..Scenario::default()
     }
 }
 
@@ -291,7 +293,6 @@ fn endpoints_with_a_broad_route() -> Scenario {
              \x20 hidden in the export: Default Active 172.16.0.0/12 None\n\
              \x20 hidden in the export: Default Active 192.168.0.0/16 None\n",
         ),
-        ..Scenario::default()
     }
 }
 
