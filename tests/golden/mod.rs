@@ -10,6 +10,7 @@
 //! | `expected-capture.csv` | the same for the capture in `traffic/` |
 
 mod variants;
+mod variants_hub;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -12,7 +12,7 @@ use crate::recipes::estates_hub::app_service_files;
 use crate::recipes::scenario::Scenario;
 
 /// Writes a scenario to a temporary folder and holds the program against it.
-fn assert_holds(scenario: &Scenario) {
+pub fn assert_holds(scenario: &Scenario) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, content) in scenario.files() {
         let path = folder.path().join(name);

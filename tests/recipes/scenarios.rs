@@ -395,7 +395,10 @@ fn secured_hub_in_one_vnet() -> Scenario {
                 "from 10.2.2.7 to 10.2.1.4 | vnet-b/snet-misc | 10.2.0.0/16 Default VnetLocal | | vnet delivered | vnet delivered",
             ),
         ],
-        asked: "from 192.168.50.5 to 10.2.0.10 | hub1/hub-gateways | 10.0.0.0/8 User VirtualAppliance 10.100.0.132 | azfw-hub | firewall peering delivered | firewall gateway left",
+        // Where an application rule has translated the source, the answer is for the firewall.
+        asked: "
+        from 10.2.0.10 to 10.100.0.133 | vnet-b/snet-be | 10.100.0.0/23 Default VNetPeering | | peering delivered | peering delivered
+        from 192.168.50.5 to 10.2.0.10 | hub1/hub-gateways | 10.0.0.0/8 User VirtualAppliance 10.100.0.132 | azfw-hub | firewall peering delivered | firewall gateway left",
         ..Scenario::default()
     }
 }
