@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::display::neutral;
+use super::neutral_json::write_json;
 use super::table::{Align, Table};
 use crate::fib::{Fib, Path};
 use crate::routing::{BackendMember, Candidate, Explanation};
@@ -114,7 +115,7 @@ pub fn write_explain_json(
         way_back,
         return_reason,
     };
-    serde_json::to_writer(&mut *out, &object)?;
+    write_json(out, &object)?;
     out.write_all(b"\n")
 }
 
@@ -176,7 +177,7 @@ pub fn write_unknown_member_json(out: &mut dyn Write, target: PoolTarget<'_>) ->
         destination: None,
         reason: "address_unknown",
     };
-    serde_json::to_writer(&mut *out, &object)?;
+    write_json(out, &object)?;
     out.write_all(b"\n")
 }
 

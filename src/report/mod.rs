@@ -27,6 +27,7 @@ mod json;
 mod jsonl;
 mod junit;
 mod lint;
+mod neutral_json;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod routes;
