@@ -285,9 +285,15 @@ impl<'c> Assigning<'c> {
     }
 
     fn mark_private_endpoints(&mut self, resources: &Resources) {
-        let nics = resources.network_interfaces.iter();
-        let of_nics = nics.filter(|nic| nic.private_endpoint.is_some()).flat_map(addresses);
-        let told = resources.private_endpoints.iter().flat_map(|one| one.addresses.iter().copied());
+        let nics = || resources.network_interfaces.iter();
+        let of_nics = nics().filter(|nic| nic.private_endpoint.is_some()).flat_map(addresses);
+        // Its NIC knows an endpoint's addresses better than the names that it answers for.
+        let known: AHashSet<&ResourceId> = nics().map(|nic| &nic.header.id).collect();
+        let told = resources
+            .private_endpoints
+            .iter()
+            .filter(|endpoint| !endpoint.network_interfaces.iter().any(|id| known.contains(id)))
+            .flat_map(|endpoint| endpoint.addresses.iter().copied());
         self.marks.private_endpoints = of_nics.chain(told).collect();
         self.marks.private_endpoints.sort_unstable();
         self.marks.private_endpoints.dedup();

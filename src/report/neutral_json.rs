@@ -120,11 +120,12 @@ mod tests {
             "plain": [],
             "object": { "empty": {} },
         });
-        let writers: [fn(&mut dyn Write, &Value) -> io::Result<()>; 2] =
-            [write_json, write_json_lines];
-        for write in writers {
+        for is_indented in [false, true] {
             let mut out = Vec::new();
-            write(&mut out, &value).unwrap();
+            match is_indented {
+                true => write_json_lines(&mut out, &value).unwrap(),
+                false => write_json(&mut out, &value).unwrap(),
+            }
             let text = String::from_utf8(out).unwrap();
             assert!(!text.contains(|c| is_steering(c) && c != '\n'), "{text}");
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
