@@ -156,3 +156,78 @@ fn computed_tables_are_listed_and_named_beside_exported_ones() {
     assert_eq!(report["next_hop_class"], "firewall");
     assert_eq!(report["next_hop_name"], "fw");
 }
+
+/// The three listings of an article, as its page has them: each table on one line, some rows cut out
+/// as `[...]`. (J. Moreno, "Private Link reality bites: your routes might be lying",
+/// blog.cloudtrooper.net, 2025-01-22.)
+#[test]
+fn published_listings_on_one_line_are_what_the_resources_give() {
+    let common = "VirtualNetworkGateway Active 192.168.0.0/24 VirtualNetworkGateway 10.13.76.4 \
+                  VirtualNetworkGateway Active 192.168.0.0/24 VirtualNetworkGateway 10.13.76.5 \
+                  Default Active 0.0.0.0/0 Internet";
+    let endpoints = |state: &str| {
+        [4, 5, 6]
+            .map(|last| format!("Default {state} 10.13.77.{last}/32 InterfaceEndpoint"))
+            .join(" ")
+    };
+    for (scenario, rest, hidden) in [
+        (
+            "endpoints-by-default",
+            format!("[...] Default Active 10.13.77.0/24 VNetGlobalPeering {}", endpoints("Active")),
+            vec!["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"],
+        ),
+        (
+            "endpoints-with-policies",
+            format!(
+                "Default Active 10.0.0.0/8 None [...] User Active 10.13.77.0/24 VirtualAppliance \
+                 10.13.76.68 Default Invalid 10.13.77.0/24 VNetGlobalPeering {}",
+                endpoints("Invalid")
+            ),
+            vec!["100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"],
+        ),
+        (
+            "endpoints-with-a-broad-route",
+            format!(
+                "[...] User Active 10.0.0.0/8 VirtualAppliance 10.13.76.68 Default Active \
+                 10.13.77.0/24 VNetGlobalPeering {}",
+                endpoints("Active")
+            ),
+            vec!["100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"],
+        ),
+    ] {
+        let listing = format!(
+            "❯ az network nic show-effective-route-table -n hubvmVMNic -g $rg -o table Source State \
+             Address Prefix Next Hop Type Next Hop IP --------------------- ------- \
+             ---------------- --------------------- ------------- Default Active 10.13.76.0/24 \
+             VnetLocal {common} {rest}\n"
+        );
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let snapshot = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("captures")
+            .join(scenario)
+            .join("snapshot");
+        for entry in fs::read_dir(snapshot).expect("a scenario") {
+            let path = entry.expect("can be listed").path();
+            if path.is_file() {
+                let name = path.file_name().expect("a file has a name");
+                fs::copy(&path, folder.path().join(name)).expect("a copy");
+            }
+        }
+        fs::write(folder.path().join("hubvmVMNic.txt"), listing).expect("a file");
+        let mut command = nexthop(&["routes", "--compare"]);
+        let compared = Run::of(command.arg("--routes").arg(folder.path()));
+        let want: String = std::iter::once("hubvmVMNic and hub/vms: equal\n".to_owned())
+            .chain(
+                hidden
+                    .iter()
+                    .map(|block| format!("  hidden in the export: Default Active {block} None\n")),
+            )
+            .collect();
+        assert_eq!(
+            (compared.code, compared.stdout.as_str()),
+            (0, want.as_str()),
+            "{scenario}: {}",
+            compared.stderr
+        );
+    }
+}

@@ -2,7 +2,10 @@
 //! equals that of a naive router written here, which shares no code with the program.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+#![cfg_attr(
+    feature = "cli",
+    expect(clippy::unwrap_used, reason = "a test ends at the first surprise")
+)]
 #![cfg(feature = "cli")]
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![cfg(feature = "cli")]
 
+mod golden;
 mod recipes;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recipes::estates::{self, Estate};
-use recipes::{Files, estates_hub, private_link};
+use recipes::{estates_hub, private_link, scenarios};
 use serde_json::Value;
 
 #[test]
@@ -73,6 +74,24 @@ fn private_link_verdicts_are_those_of_the_policy_and_the_firewalls_log() {
 }
 
 #[test]
+fn scenarios_of_resources_are_what_their_recipes_make() {
+    for scenario in scenarios::all() {
+        let files = scenario.files();
+        let borrowed: Vec<(&str, Vec<u8>)> =
+            files.iter().map(|(name, content)| (name.as_str(), content.clone())).collect();
+        assert_regenerated(scenario.folder, borrowed);
+    }
+}
+
+#[test]
+fn the_program_holds_what_every_scenario_expects() {
+    let folders = golden::folders();
+    assert!(folders.len() > scenarios::all().len(), "a recipe has no folder");
+    let faults: Vec<String> = folders.iter().flat_map(|folder| golden::faults(folder)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn computed_private_link_estates_follow_the_rules() {
     assert_estates(&estates::private_link());
 }
@@ -92,6 +111,64 @@ fn computed_app_service_estates_follow_the_rules() {
     assert_estates(&estates_hub::app_service());
 }
 
+#[test]
+fn every_member_of_a_pool_is_explained_with_its_owner_and_health() {
+    let folder = folder_of("backend-pools").join("snapshot");
+    let said = |name: &str| -> Vec<[String; 5]> {
+        let output = run(&["explain", "--format", "json", name], &folder);
+        let lines = String::from_utf8(output.0).expect("JSON is UTF-8");
+        assert!(!lines.is_empty(), "{}", output.1);
+        let field = |answer: &Value, key: &str| answer[key].as_str().unwrap_or("-").to_owned();
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .map(|answer: Value| {
+                ["member", "owner", "destination", "health", "next_hop_class"]
+                    .map(|key| field(&answer, key))
+            })
+            .collect()
+    };
+    let want = |rows: &[[&str; 5]]| -> Vec<[String; 5]> {
+        rows.iter().map(|row| row.map(str::to_owned)).collect()
+    };
+    let claims = want(&[
+        ["vm-claims-0", "vm-claims-0", "10.2.0.10", "Up", "firewall"],
+        ["vm-claims-1", "vm-claims-1", "10.2.0.11", "Up", "firewall"],
+        // Known by the instance's NIC; the other instance is listed although nothing is known.
+        ["claims-nic", "claims-nic", "10.2.0.12", "Up", "firewall"],
+        ["claims/2", "-", "-", "-", "-"],
+    ]);
+    assert_eq!(said("pool:AGW/Claims"), claims);
+    let portal = want(&[
+        ["portal.azurewebsites.net", "portal", "10.2.9.5", "Up", "private_endpoint"],
+        ["legacy-portal.azurewebsites.net", "-", "20.50.2.10", "-", "internet"],
+        ["new-portal.azurewebsites.net", "-", "-", "-", "-"],
+    ]);
+    assert_eq!(said("pool:agw/portal"), portal);
+    assert_eq!(said("pool:agw").len(), 12);
+    let unknown = run(&["explain", "pool:agw/claim"], &folder);
+    assert!(unknown.1.contains("there are: agw/claims, agw/eligibility"), "{}", unknown.1);
+}
+
+#[test]
+fn the_inventory_of_a_pool_names_owners_hops_and_health() {
+    let output = run(&["lint"], &folder_of("backend-pools").join("snapshot"));
+    let text = String::from_utf8(output.0).expect("text is UTF-8");
+    for line in [
+        "backend_pool note: pool `agw/documents` has 2 members: 10.2.0.30 (firewall, Down), \
+         10.7.0.9 (dropped) [",
+        "backend_pool note: pool `agw/portal` has 3 members: portal.azurewebsites.net 10.2.9.5 \
+         portal (private_endpoint, Up), legacy-portal.azurewebsites.net 20.50.2.10 (internet), \
+         new-portal.azurewebsites.net (not known) [",
+        "backend_without_route error: member 10.7.0.9 of pool `agw/documents` is not reached",
+        "backend_unhealthy warning: member 10.2.0.30 of pool `agw/documents` is Down",
+        "backend_over_internet warning: member legacy-portal.azurewebsites.net 20.50.2.10",
+        "backend_address_unknown warning: member claims/2 of pool `agw/claims`",
+    ] {
+        assert!(text.contains(line), "{line}\nis not in\n{text}");
+    }
+}
+
 fn assert_estates(estates: &[Estate]) {
     let mut faults = Vec::new();
     for estate in estates {
@@ -107,7 +184,7 @@ fn assert_estates(estates: &[Estate]) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-fn assert_regenerated(scenario: &str, files: Files) {
+fn assert_regenerated(scenario: &str, files: Vec<(&str, Vec<u8>)>) {
     let folder = folder_of(scenario);
     let total: usize = files.iter().map(|(_, content)| content.len()).sum();
     assert!(total <= 256 * 1024, "{scenario} has grown to {total} bytes");

@@ -18,8 +18,8 @@ pub use effective_route::{
 pub use service_tags::ServiceTags;
 pub(crate) use service_tags::rank as service_tag_rank;
 pub use settings::{
-    FirewallSetting, PrefixName, ServiceEndpointPriority, Settings, SettingsError, SiteSetting,
-    SystemNoneProfile, TableSetting, TableSource, TableSourceError,
+    FirewallSetting, HostSetting, PrefixName, ServiceEndpointPriority, Settings, SettingsError,
+    SiteSetting, SystemNoneProfile, TableSetting, TableSource, TableSourceError,
 };
 pub use snapshot::{
     ExportedTable, IgnoredFile, SETTINGS_FILE, ServiceTagFileError, Snapshot, SnapshotError,

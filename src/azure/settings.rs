@@ -51,6 +51,11 @@ use crate::net::{AddressPrefix, MacAddress};
 /// prefix = "192.168.0.0/16"
 /// name = "on-premises"
 ///
+/// ## What a host name resolves to where its readers are; no export tells it.
+/// [[host]]
+/// name = "portal.azurewebsites.net"
+/// addresses = ["10.2.9.5"]
+///
 /// ## Prefixes of service tags; they go before those of Microsoft's file.
 /// [service_tags]
 /// "Storage.EastUS" = ["20.38.98.0/24"]
@@ -81,6 +86,9 @@ pub struct Settings {
     /// Names of prefixes.
     #[serde(rename = "name")]
     pub prefix_names: Vec<PrefixName>,
+    /// Addresses of host names.
+    #[serde(rename = "host")]
+    pub hosts: Vec<HostSetting>,
     /// Prefixes of service tags.
     #[serde(deserialize_with = "service_tags")]
     pub service_tags: BTreeMap<String, Vec<AddressPrefix>>,
@@ -139,6 +147,16 @@ pub struct PrefixName {
     pub prefix: AddressPrefix,
     /// Its name.
     pub name: String,
+}
+
+/// What a host name resolves to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostSetting {
+    /// The name, compared without case.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What no export of an App Service site tells.
@@ -374,6 +392,7 @@ mod tests {
             ("service_endpoint_priority = \"max\"\n", 1, 29, "unknown variant `max`"),
             ("[[site]]\nname = \"s\"\nroute_all = 1\n", 3, 13, "boolean"),
             ("[service_tags]\nStorage = [4]\n", 2, 12, "expected a text"),
+            ("[[host]]\nname = \"s\"\naddresses = [\"x\"]\n", 3, 14, "IP address"),
             ("é = [\n", 1, 1, ""),
         ] {
             let error = Settings::parse(text).unwrap_err();

@@ -179,7 +179,7 @@ impl Label {
         // One table for every source says nothing about the other end's own.
         let peer_class = match fib.sources().forced() {
             Some(_) => None,
-            None => fib.sources().by_address(remote).map(|peer| hop_of(fib, peer, local).1),
+            None => fib.sources().answering(remote).map(|peer| hop_of(fib, peer, local).1),
         };
         Self { table: Some(table), lookup: Some(lookup), next_hop, class, unknown, peer_class }
     }

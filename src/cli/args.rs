@@ -1,13 +1,12 @@
 //! What was typed, as types.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::exit_code;
-use super::values::{ColumnList, Size, SkipLimit, TunnelList};
+use super::values::{ColumnList, ExplainDestination, Size, SkipLimit, TunnelList};
 use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
 use crate::generate::{PacketSize, SnapshotShape};
@@ -121,9 +120,10 @@ pub struct ClassifyArgs {
 /// Arguments of `explain`.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// Addresses to look up.
+    /// Addresses to look up; pool:GATEWAY[/POOL] is every member of an application gateway's
+    /// backend pools, from the gateway's own subnet unless --from names another source.
     #[arg(value_name = "DEST", required = true)]
-    pub destinations: Vec<IpAddr>,
+    pub destinations: Vec<ExplainDestination>,
 
     /// Folder or file with what Azure exported.
     #[arg(short, long, value_name = "SNAPSHOT")]

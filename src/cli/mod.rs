@@ -35,7 +35,7 @@ pub use args::{
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
-pub use values::{ColumnList, Size, SkipLimit, TunnelList, ValueError};
+pub use values::{ColumnList, ExplainDestination, Size, SkipLimit, TunnelList, ValueError};
 pub use verify_args::{EvidenceWindow, VerifyArgs};
 
 use crate::report::AtomicFileError;

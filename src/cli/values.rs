@@ -1,5 +1,6 @@
 //! Values of options: text → type.
 
+use std::net::IpAddr;
 use std::num::IntErrorKind;
 use std::str::FromStr;
 
@@ -32,6 +33,15 @@ pub struct ColumnList(pub Vec<Column>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelList(pub Vec<Tunnel>);
 
+/// What `explain` looks up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExplainDestination {
+    /// An address.
+    Address(IpAddr),
+    /// The members of backend pools: `pool:GATEWAY` or `pool:GATEWAY/POOL`.
+    Pool(String),
+}
+
 /// Why a value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +55,12 @@ pub enum ValueError {
     /// No limit.
     #[error("a limit is a number of records, or a share from 0% to 100% with up to six decimals")]
     SkipLimit,
+    /// Nothing to look up.
+    #[error("`{text}` is no address, nor pool:GATEWAY or pool:GATEWAY/POOL")]
+    Destination {
+        /// As given.
+        text: String,
+    },
     /// No list of tunnels.
     #[error(
         "`{text}` is no tunnel; the list may hold vxlan:PORT, gre, ipip, geneve and mpls, or is none"
@@ -64,6 +80,20 @@ impl SkipLimit {
                 u128::from(damaged) * 100_000_000
                     <= u128::from(percent_millionths) * u128::from(read)
             }
+        }
+    }
+}
+
+impl FromStr for ExplainDestination {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        match text.split_once(':') {
+            Some(("pool", name)) if !name.is_empty() => Ok(Self::Pool(name.to_owned())),
+            _ => Err(ValueError::Destination { text: text.to_owned() }),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{Fib, Path, PathOutcome, SnapshotTables, Source, TableId};
+use crate::azure::NextHopType;
 use crate::net::AddressPrefix;
 use crate::routing::{Finding, NextHopClass, RouteTable, Severity};
 
@@ -22,6 +23,8 @@ impl SnapshotTables {
         findings.extend(self.tables.iter().flat_map(|table| table.lint(&self.owners)));
         findings.extend(self.overlaps());
         findings.extend(self.pairs(fib));
+        findings.extend(self.equal_costs(fib));
+        findings.extend(self.backends(fib));
         findings.sort_by(|a, b| {
             (a.severity, a.code, &a.route_table_id, a.address_prefix, &a.message).cmp(&(
                 b.severity,
@@ -105,10 +108,6 @@ impl SnapshotTables {
         let is_known = |path: &Path| path.outcome != PathOutcome::OutsideSnapshot;
         (over != returning && is_known(there) && is_known(back)).then(|| {
             let (from, to) = (self.id(a), self.id(b));
-            let named = |names: &BTreeSet<String>| match names.is_empty() {
-                true => "no firewall".to_owned(),
-                false => names.iter().cloned().collect::<Vec<_>>().join(", "),
-            };
             let message = format!(
                 "{from} to {to} passes {}, the way back {}",
                 named(&over),
@@ -116,6 +115,47 @@ impl SnapshotTables {
             );
             Finding::new("asymmetric_pair", Severity::Warning, message).in_table(from)
         })
+    }
+
+    /// Routes to several hops of equal cost that do not all lead the same way.
+    fn equal_costs(&self, fib: &Fib) -> Vec<Finding> {
+        let mut seen = BTreeSet::new();
+        let mut findings = Vec::new();
+        for (index, route_table) in self.tables.iter().enumerate() {
+            let Some(table) = fib.table_id(index) else { continue };
+            if !seen.insert((route_table.scope, fib.content_of(table))) {
+                continue;
+            }
+            for (prefix, address) in fib.sets_of_equal_cost(table) {
+                let paths = fib.paths(table, address);
+                let ends = |path: &Path| (path.outcome, firewalls(fib, path));
+                let different: BTreeSet<_> = paths.iter().map(ends).collect();
+                let is_mixed = paths[0].hops[0].class == NextHopClass::Mixed;
+                if is_mixed || different.len() > 1 {
+                    let ends: Vec<String> = different
+                        .iter()
+                        .map(|(outcome, firewalls)| format!("{outcome} past {}", named(firewalls)))
+                        .collect();
+                    findings.push(
+                        Finding::new(
+                            "ecmp_paths_differ",
+                            Severity::Warning,
+                            format!(
+                                "{prefix} goes to several hops of equal cost, {}: {}",
+                                match is_mixed {
+                                    true => "not all of them firewalls",
+                                    false => "which lead different ways",
+                                },
+                                ends.join("; ")
+                            ),
+                        )
+                        .in_table(&route_table.id)
+                        .at(prefix),
+                    );
+                }
+            }
+        }
+        findings
     }
 
     /// One subnet for each set of equal tables of a network.
@@ -128,11 +168,7 @@ impl SnapshotTables {
             let Some(scope) = route_table.scope.filter(|_| !is_special(route_table)) else {
                 continue;
             };
-            let address = sources.iter().find_map(|source| match source {
-                Source::Prefix(prefix) => ordinary_address(*prefix),
-                _ => None,
-            });
-            let Some(address) = address else { continue };
+            let Some(address) = ordinary_address(route_table, sources) else { continue };
             if seen.insert((scope, fib.content_of(table))) {
                 senders.push(Sender { table, address });
             }
@@ -166,15 +202,23 @@ fn is_special(table: &RouteTable) -> bool {
     folded.rsplit('/').next().is_some_and(|name| SPECIAL.contains(&name))
 }
 
-/// The first address of a subnet that Azure gives to a machine.
-fn ordinary_address(prefix: AddressPrefix) -> Option<IpAddr> {
-    match prefix.address() {
-        IpAddr::V4(first) if prefix.length() <= 29 => {
-            Some(IpAddr::V4((first.to_bits() + 4).into()))
-        }
-        IpAddr::V4(_) => Some(prefix.address()),
-        IpAddr::V6(_) => None,
-    }
+/// An address of a table's subnet that a machine may have: private endpoints answer by themselves,
+/// whatever the routes say.
+fn ordinary_address(table: &RouteTable, sources: &[Source]) -> Option<IpAddr> {
+    let endpoints: BTreeSet<IpAddr> = table
+        .rows()
+        .filter(|row| row.next_hop_type == NextHopType::InterfaceEndpoint)
+        .filter_map(|row| row.prefix())
+        .map(AddressPrefix::address)
+        .collect();
+    sources.iter().find_map(|source| {
+        let Source::Prefix(prefix) = source else { return None };
+        let IpAddr::V4(first) = source.usable_address(true)? else { return None };
+        (first.to_bits()..=u32::MAX)
+            .map(|bits| IpAddr::V4(bits.into()))
+            .take_while(|address| prefix.contains(*address))
+            .find(|address| !endpoints.contains(address))
+    })
 }
 
 fn is_steered(fib: &Fib, from: &Sender, to: &Sender) -> bool {
@@ -182,7 +226,20 @@ fn is_steered(fib: &Fib, from: &Sender, to: &Sender) -> bool {
 }
 
 fn steers(class: NextHopClass) -> bool {
-    matches!(class, NextHopClass::Firewall | NextHopClass::Appliance | NextHopClass::Gateway)
+    matches!(
+        class,
+        NextHopClass::Firewall
+            | NextHopClass::Appliance
+            | NextHopClass::Gateway
+            | NextHopClass::Mixed
+    )
+}
+
+fn named(firewalls: &BTreeSet<String>) -> String {
+    match firewalls.is_empty() {
+        true => "no firewall".to_owned(),
+        false => firewalls.iter().cloned().collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn firewalls(fib: &Fib, path: &Path) -> BTreeSet<String> {

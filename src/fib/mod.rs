@@ -6,6 +6,7 @@
 //!
 //! Knows no file format and no rule of selection.
 
+mod backends;
 mod lint;
 mod path;
 mod snapshot_sources;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::{Fib, NextHopId, TableId};
 use crate::azure::RouteSource;
 use crate::routing::NextHopClass;
@@ -42,28 +44,63 @@ pub enum PathOutcome {
     Loop,
 }
 
+/// Where a packet may go on after a hop; nearly always one way.
+type Ways = SmallVec<[Result<TableId, PathOutcome>; 1]>;
+
 impl Fib {
     /// Follows a packet from a table on: after a firewall or appliance it goes on in the table of
     /// the hop's address, after a gateway that a user-defined route named in the gateway's table.
     ///
-    /// Of a set of equal cost the first address is followed.
+    /// Of a set of equal cost every address is followed, and the worst path is returned: one that
+    /// goes nowhere before one that is lost from sight, and that before one that passes fewer
+    /// firewalls. So what holds of this path holds of all.
     ///
-    /// Cost: one look-up a hop; each table is asked once at most.
+    /// Cost: one look-up a hop of each path; a path asks each table once at most.
     pub fn path(&self, from: TableId, destination: IpAddr) -> Path {
-        let mut hops: Vec<PathHop> = Vec::new();
-        let mut table = from;
-        loop {
+        let rank = |path: &Path| {
+            let outcome = match path.outcome {
+                PathOutcome::Loop => 0,
+                PathOutcome::Dropped => 1,
+                PathOutcome::OutsideSnapshot => 2,
+                PathOutcome::Left | PathOutcome::Delivered => 3,
+            };
+            let is_firewall = |hop: &&PathHop| hop.class == NextHopClass::Firewall;
+            (outcome, path.hops.iter().filter(is_firewall).count())
+        };
+        self.paths(from, destination).into_iter().min_by_key(rank).expect("there is a path")
+    }
+
+    /// Returns the different paths of a packet: more than one where hops of equal cost go on in
+    /// different tables. Past [`PATHS_MAX`](Self::PATHS_MAX) no more are looked for.
+    ///
+    /// Cost: as [`path`](Self::path).
+    pub fn paths(&self, from: TableId, destination: IpAddr) -> Vec<Path> {
+        let mut paths = Vec::new();
+        let mut open: Vec<(Vec<PathHop>, TableId)> = vec![(Vec::new(), from)];
+        while let Some((mut hops, table)) = open.pop() {
+            if paths.len() == Self::PATHS_MAX {
+                break;
+            }
             if hops.iter().any(|hop| hop.table == table) {
-                return Path { hops, outcome: PathOutcome::Loop };
+                paths.push(Path { hops, outcome: PathOutcome::Loop });
+                continue;
             }
             let hop = self.hop(table, destination);
             hops.push(hop);
-            match self.after(&hop, destination) {
-                Ok(next) => table = next,
-                Err(outcome) => return Path { hops, outcome },
+            let ways = self.after(&hop, destination);
+            // The last is taken first, so that paths come in the order of the addresses.
+            for way in ways.iter().rev() {
+                match *way {
+                    Ok(next) => open.push((hops.clone(), next)),
+                    Err(outcome) => paths.push(Path { hops: hops.clone(), outcome }),
+                }
             }
         }
+        paths
     }
+
+    /// How many paths of one packet are followed.
+    pub const PATHS_MAX: usize = 64;
 
     fn hop(&self, table: TableId, destination: IpAddr) -> PathHop {
         if self.is_platform(destination) {
@@ -77,22 +114,32 @@ impl Fib {
         PathHop { table, next_hop, class }
     }
 
-    /// The table that a packet meets next, or where it ends.
-    fn after(&self, hop: &PathHop, destination: IpAddr) -> Result<TableId, PathOutcome> {
+    /// The tables that a packet may meet next, or where it ends: one way for each of the hop's
+    /// addresses, equal ones once.
+    fn after(&self, hop: &PathHop, destination: IpAddr) -> Ways {
+        let one = |way| SmallVec::from_slice(&[way]);
         match hop.class {
-            NextHopClass::Firewall | NextHopClass::Appliance => {
-                let ip = hop.next_hop.and_then(|id| self.next_hop(id).ips.first().copied());
-                ip.and_then(|ip| self.sources().by_address(ip)).ok_or(PathOutcome::OutsideSnapshot)
+            NextHopClass::Firewall | NextHopClass::Appliance | NextHopClass::Mixed => {
+                let ips = hop.next_hop.map_or(&[][..], |id| &self.next_hop(id).ips);
+                let mut ways = Ways::new();
+                for ip in ips {
+                    let table = self.sources().by_address(*ip);
+                    let way = table.ok_or(PathOutcome::OutsideSnapshot);
+                    if !ways.contains(&way) {
+                        ways.push(way);
+                    }
+                }
+                if ways.is_empty() { one(Err(PathOutcome::OutsideSnapshot)) } else { ways }
             }
             NextHopClass::Vnet
             | NextHopClass::Peering
             | NextHopClass::PrivateEndpoint
             | NextHopClass::ServiceEndpoint
-            | NextHopClass::Platform => Err(PathOutcome::Delivered),
-            NextHopClass::Internet | NextHopClass::OutsideVnet => Err(PathOutcome::Left),
-            NextHopClass::Gateway => self.after_gateway(hop.table, destination),
-            NextHopClass::Dropped | NextHopClass::NoRoute => Err(PathOutcome::Dropped),
-            NextHopClass::Mixed | NextHopClass::Unknown => Err(PathOutcome::OutsideSnapshot),
+            | NextHopClass::Platform => one(Err(PathOutcome::Delivered)),
+            NextHopClass::Internet | NextHopClass::OutsideVnet => one(Err(PathOutcome::Left)),
+            NextHopClass::Gateway => one(self.after_gateway(hop.table, destination)),
+            NextHopClass::Dropped | NextHopClass::NoRoute => one(Err(PathOutcome::Dropped)),
+            NextHopClass::Unknown => one(Err(PathOutcome::OutsideSnapshot)),
         }
     }
 
@@ -175,6 +222,68 @@ mod tests {
         ] {
             let path = fib.path(fib.table_id(0).unwrap(), destination.parse().unwrap());
             assert_eq!((path.hops.len(), path.outcome.as_str()), (hops, outcome), "{destination}");
+        }
+    }
+    #[test]
+    fn every_hop_of_equal_cost_is_followed_and_the_worst_path_counts() {
+        let spoke = rows(
+            "User Active 0.0.0.0/0 VirtualApplianceEcmp 10.0.1.4 10.0.2.4
+             User Active 10.7.0.0/16 VirtualApplianceEcmp 10.0.1.4 10.0.1.5
+             User Active 10.8.0.0/16 VirtualApplianceEcmp 10.0.1.4 10.77.0.4
+             User Active 10.9.0.0/16 VirtualApplianceEcmp 10.0.1.4 10.0.3.4",
+        );
+        let inspected = rows("User Active 0.0.0.0/0 VirtualAppliance 10.0.9.4");
+        let open = rows("Default Active 0.0.0.0/0 Internet");
+        let back = rows("User Active 0.0.0.0/0 VirtualAppliance 10.1.0.4");
+        let firewall = rows("Default Active 0.0.0.0/0 Internet");
+        let prefix = |text: &str| vec![Source::Prefix(text.parse().unwrap())];
+        let owners = Owners::new(
+            vec![crate::routing::Firewall {
+                name: "fw".into(),
+                addresses: vec!["10.0.9.4".parse().unwrap()],
+                subnets: Vec::new(),
+            }],
+            Vec::new(),
+        );
+        let fib = Fib::compile(
+            &[spoke, inspected, open, back, firewall],
+            &["10.1.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24", "10.0.9.0/24"]
+                .map(prefix),
+            &owners,
+        )
+        .unwrap();
+        let from = fib.table_id(0).unwrap();
+        let shown = |path: &Path| {
+            let hops: Vec<&str> = path.hops.iter().map(|hop| hop.class.as_str()).collect();
+            format!("{} {}", hops.join(" "), path.outcome)
+        };
+        for (destination, paths, worst) in [
+            (
+                "8.8.8.8",
+                vec!["appliance firewall internet left", "appliance internet left"],
+                "appliance internet left",
+            ),
+            // Two addresses of one subnet are one way.
+            (
+                "10.7.0.1",
+                vec!["appliance firewall internet left"],
+                "appliance firewall internet left",
+            ),
+            (
+                "10.8.0.1",
+                vec!["appliance outside_snapshot", "appliance firewall internet left"],
+                "appliance outside_snapshot",
+            ),
+            (
+                "10.9.0.1",
+                vec!["appliance firewall internet left", "appliance appliance loop"],
+                "appliance appliance loop",
+            ),
+        ] {
+            let destination = destination.parse().unwrap();
+            let got: Vec<String> = fib.paths(from, destination).iter().map(shown).collect();
+            assert_eq!(got, paths, "{destination}");
+            assert_eq!(shown(&fib.path(from, destination)), worst, "{destination}");
         }
     }
 }

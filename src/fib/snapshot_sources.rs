@@ -35,6 +35,7 @@ pub(super) fn assign(
     assigning.mark_overlaps();
     assigning.assign_on_premises(resources);
     assigning.mark_transit(resources);
+    assigning.mark_private_endpoints(resources);
     Assignment { sources: assigning.sources, marks: assigning.marks, compared: assigning.compared }
 }
 
@@ -281,6 +282,21 @@ impl<'c> Assigning<'c> {
                 _ => None,
             })
             .collect();
+    }
+
+    fn mark_private_endpoints(&mut self, resources: &Resources) {
+        let nics = || resources.network_interfaces.iter();
+        let of_nics = nics().filter(|nic| nic.private_endpoint.is_some()).flat_map(addresses);
+        // Its NIC knows an endpoint's addresses better than the names that it answers for.
+        let known: AHashSet<&ResourceId> = nics().map(|nic| &nic.header.id).collect();
+        let told = resources
+            .private_endpoints
+            .iter()
+            .filter(|endpoint| !endpoint.network_interfaces.iter().any(|id| known.contains(id)))
+            .flat_map(|endpoint| endpoint.addresses.iter().copied());
+        self.marks.private_endpoints = of_nics.chain(told).collect();
+        self.marks.private_endpoints.sort_unstable();
+        self.marks.private_endpoints.dedup();
     }
 
     fn subnet_of(&self, nic: &NetworkInterface) -> Option<usize> {

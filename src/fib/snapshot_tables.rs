@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::snapshot_sources::{self, Assignment};
 use super::{BeyondGateway, CompileError, Fib, Place, Source, SourceMarks, TableId};
 use crate::azure::{Snapshot, TableSource};
-use crate::routing::{self, Computed, Finding, Owners, RouteTable, compute};
+use crate::routing::{self, BackendPoolMembers, Computed, Finding, Owners, RouteTable, compute};
 
 /// A snapshot as route tables, after selection and before compilation.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct SnapshotTables {
     pub compared: Vec<ComparedTables>,
     /// Who owns the addresses of next hops.
     pub owners: Owners,
+    /// The backend pools of application gateways.
+    pub pools: Vec<BackendPoolMembers>,
     /// The faults of the snapshot.
     pub findings: Vec<Finding>,
     /// The one table that every source uses, where the snapshot is a single file.
@@ -100,7 +102,7 @@ impl SnapshotTables {
             .collect();
         let computed = compute(&snapshot.resources, &snapshot.service_tags, settings);
         let assignment = snapshot_sources::assign(&exported, &computed, &snapshot.resources);
-        let Computed { tables: subnets, hub_tables, owners, findings, .. } = computed;
+        let Computed { tables: subnets, hub_tables, owners, pools, findings, .. } = computed;
         let Assignment { sources, marks, mut compared } = assignment;
         let first = tables.len();
         let first_hub = first + subnets.len();
@@ -134,6 +136,7 @@ impl SnapshotTables {
             beyond_gateways,
             compared,
             owners,
+            pools,
             findings,
         }
     }

@@ -48,6 +48,8 @@ pub struct SourceMarks {
     pub resource_ids: Vec<(String, usize)>,
     /// The addresses of NICs whose MAC address is known.
     pub nic_addresses: Vec<IpAddr>,
+    /// Private endpoints: they have the table of no subnet.
+    pub private_endpoints: Vec<IpAddr>,
     /// The table of the one subnet of a VNet, by its identifier, whose instances pass on the packets
     /// of others and have no NIC of their own: the firewall's or the gateway's.
     pub transit: Vec<(String, usize)>,
@@ -70,6 +72,9 @@ pub struct Sources {
 const AMBIGUOUS: u32 = u32::MAX;
 const FASTPATH: u32 = u32::MAX - 1;
 const NOWHERE: u32 = u32::MAX - 2;
+
+/// Stands beside the number of the table of its subnet.
+const PRIVATE_ENDPOINT: u32 = 1 << 31;
 
 impl Sources {
     pub(super) fn compile(
@@ -118,7 +123,30 @@ impl Sources {
             }
         }
         compiled.prefixes = RangeTable::compile(&prefixes);
+        compiled.mark_private_endpoints(&marks.private_endpoints, prefixes);
         Ok(compiled)
+    }
+
+    fn mark_private_endpoints(
+        &mut self,
+        endpoints: &[IpAddr],
+        mut prefixes: Vec<(AddressPrefix, u32)>,
+    ) {
+        let mut marked: Vec<(AddressPrefix, u32)> = Vec::new();
+        for &address in endpoints {
+            match self.prefixes.lookup(address) {
+                Some(table) if table < PRIVATE_ENDPOINT => {
+                    marked.push((AddressPrefix::host(address), table | PRIVATE_ENDPOINT));
+                }
+                _ => {}
+            }
+        }
+        if !marked.is_empty() {
+            let hosts: AHashSet<AddressPrefix> = marked.iter().map(|(host, _)| *host).collect();
+            prefixes.retain(|(prefix, _)| !hosts.contains(prefix));
+            prefixes.extend(marked);
+            self.prefixes = RangeTable::compile(&prefixes);
+        }
     }
 
     pub(super) fn force(&mut self, table: TableId) {
@@ -178,8 +206,25 @@ impl Sources {
             None | Some(NOWHERE) => Place::Nowhere,
             Some(AMBIGUOUS) => Place::Ambiguous,
             Some(FASTPATH) => Place::Fastpath,
-            Some(index) => Place::Table(TableId::at(index as usize)),
+            Some(index) => Place::Table(TableId::at((index & !PRIVATE_ENDPOINT) as usize)),
         }
+    }
+
+    /// Returns the table that an address answers by. A private endpoint has none of its own: the
+    /// platform steers its answers, and it sends nothing else.
+    ///
+    /// Source: Microsoft, "What is a private endpoint?" (read 2026-11-20).
+    pub fn answering(&self, address: IpAddr) -> Option<TableId> {
+        match self.prefixes.lookup(address) {
+            Some(index) if index < PRIVATE_ENDPOINT => Some(TableId::at(index as usize)),
+            _ => None,
+        }
+    }
+
+    /// Returns true for a private endpoint that the resources tell of.
+    pub fn is_private_endpoint(&self, address: IpAddr) -> bool {
+        let found = self.prefixes.lookup(address);
+        found.is_some_and(|value| (PRIVATE_ENDPOINT..NOWHERE).contains(&value))
     }
 
     /// Returns true when a NIC whose MAC address is known has the address: whoever reports it under
@@ -211,6 +256,29 @@ fn folded_id(id: &str) -> String {
 }
 
 impl Source {
+    /// Returns an address that the source may send from, of one family: of a subnet the first that
+    /// Azure gives to a machine.
+    ///
+    /// Source: Microsoft, "Azure Virtual Network FAQ" (read 2026-11-20): the first four addresses of
+    /// a subnet and its last are Azure's own.
+    pub fn usable_address(&self, is_ipv4: bool) -> Option<IpAddr> {
+        const RESERVED_COUNT: u8 = 4;
+        let Self::Prefix(prefix) = self else { return None };
+        if prefix.is_ipv4() != is_ipv4 {
+            return None;
+        }
+        let host_bits = AddressPrefix::host(prefix.address()).length() - prefix.length();
+        match prefix.address() {
+            first if host_bits < 3 => Some(first),
+            IpAddr::V4(first) => {
+                Some(IpAddr::V4((first.to_bits() + u32::from(RESERVED_COUNT)).into()))
+            }
+            IpAddr::V6(first) => {
+                Some(IpAddr::V6((first.to_bits() + u128::from(RESERVED_COUNT)).into()))
+            }
+        }
+    }
+
     fn folded(&self) -> Self {
         match self {
             Self::Nic(name) => Self::Nic(name.to_lowercase()),
@@ -296,6 +364,31 @@ mod tests {
             )
             .is_ok()
         );
+    }
+
+    #[test]
+    fn a_private_endpoint_is_in_its_subnet_and_answers_by_no_table() {
+        let marks = SourceMarks {
+            private_endpoints: ["10.1.0.4", "10.1.0.9", "10.9.0.4"]
+                .map(|a| a.parse().unwrap())
+                .into(),
+            ..SourceMarks::default()
+        };
+        let sources = [vec![prefix("10.1.0.0/24")], vec![prefix("10.1.0.9/32")]];
+        let sources = Sources::compile(&ids(2), &sources, &marks).unwrap();
+        for (address, table, is_endpoint) in [
+            ("10.1.0.3", Some(0), false),
+            ("10.1.0.4", Some(0), true),
+            ("10.1.0.5", Some(0), false),
+            ("10.1.0.9", Some(1), true),
+            ("10.9.0.4", None, false),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(sources.by_address(address).map(TableId::index), table, "{address}");
+            assert_eq!(sources.is_private_endpoint(address), is_endpoint, "{address}");
+            let answering = table.filter(|_| !is_endpoint);
+            assert_eq!(sources.answering(address).map(TableId::index), answering, "{address}");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::azure::RouteSource;
 use crate::lpm::{self, LpmForest, LpmForestBuilder, RangeTable};
 use crate::net::AddressPrefix;
 use crate::net::special::is_platform;
-use crate::routing::{Broadcasts, NextHop, Owners, RouteTable, RouteTableBasis, is_rfc1918};
+use crate::routing::{
+    Broadcasts, NextHop, NextHopClass, Owners, RouteTable, RouteTableBasis, is_rfc1918,
+};
 
 /// The forwarding information base: every route table of a snapshot, compiled and immutable.
 ///
@@ -270,6 +272,32 @@ impl Fib {
         }
     }
 
+    /// Returns the routes of a table to several addresses of firewalls or appliances, each with an
+    /// address that it matches; routes that longer ones hide are left out.
+    pub(super) fn sets_of_equal_cost(
+        &self,
+        table: TableId,
+    ) -> impl Iterator<Item = (AddressPrefix, IpAddr)> + '_ {
+        let is_set = move |prefix: &AddressPrefix| {
+            // The hop of the prefix's first address is no set where a longer route begins there.
+            [prefix.address(), prefix.last_address()].into_iter().find(|address| {
+                self.matched(table, *address).is_some_and(|matched| matched.prefix == *prefix)
+                    && self.lookup(table, *address).is_some_and(|id| {
+                        let hop = self.next_hop(id);
+                        hop.ips.len() > 1
+                            && matches!(
+                                hop.class,
+                                NextHopClass::Firewall
+                                    | NextHopClass::Appliance
+                                    | NextHopClass::Mixed
+                            )
+                    })
+            })
+        };
+        let routes = self.compiled(table).routes.iter();
+        routes.filter_map(move |(prefix, _)| Some((*prefix, is_set(prefix)?)))
+    }
+
     /// Returns how many next hops there are; identifiers are below it.
     pub fn next_hop_count(&self) -> usize {
         self.next_hops.all.len()
@@ -418,7 +446,8 @@ fn private_only(tables: &[RouteTable]) -> AHashMap<TableId, RangeTable> {
 fn compiled_ids(
     tables: &[(RouteTableInfo, Arc<CompiledTable>)],
 ) -> Result<Vec<String>, CompileError> {
-    let max = u32::MAX as usize;
+    // The highest bit of a source's value marks private endpoints.
+    let max = (1 << 31) - 1;
     if tables.len() > max {
         return Err(CompileError::TooManyTables { max });
     }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::display::neutral;
+use super::neutral_json::write_json_lines;
 use crate::routing::{ComparedRow, Comparison};
 
 /// One pair of tables and what differs.
@@ -55,8 +56,7 @@ pub fn write_comparison_json(out: &mut dyn Write, pairs: &[ComparedPair<'_>]) ->
             unverified: rows(&pair.comparison.unverified),
         })
         .collect();
-    serde_json::to_writer_pretty(&mut *out, &ComparisonJson { schema: 1, tables })?;
-    out.write_all(b"\n")
+    write_json_lines(out, &ComparisonJson { schema: 1, tables })
 }
 
 fn kinds(comparison: &Comparison) -> [(&'static str, &[ComparedRow]); 4] {

@@ -80,7 +80,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-fn is_steering(character: char) -> bool {
+pub(super) fn is_steering(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

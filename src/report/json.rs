@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::neutral_json::write_json_lines;
 use crate::classify::{InputSummary, NextHopSummary, Summary, Totals};
 use crate::traffic::{Damage, NotApplicable, Tally, Unknown};
 
@@ -30,8 +31,7 @@ use crate::traffic::{Damage, NotApplicable, Tally, Unknown};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write_classify_json(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Report::new(summary))?;
-    out.write_all(b"\n")
+    write_json_lines(out, &Report::new(summary))
 }
 
 #[derive(Serialize)]

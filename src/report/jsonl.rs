@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Column;
 use super::cell::{Cell, TimeText};
+use super::neutral_json::write_json;
 use crate::classify::OutputRow;
 
 /// Appends lines to a buffer. Null is `null`, numbers are numbers.
@@ -35,7 +36,7 @@ impl JsonlEncoder {
             match Cell::of(field.column, row) {
                 Cell::Null => out.extend_from_slice(b"null"),
                 Cell::Text(text) => {
-                    serde_json::to_writer(&mut *out, text).expect("memory takes any text");
+                    write_json(out, text).expect("memory takes any text");
                 }
                 cell @ (Cell::Number(_) | Cell::Bool(_)) => {
                     cell.write_plain(out, &mut self.times);

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::display::neutral;
+use super::neutral_json::write_json_lines;
 use crate::fib::count_by_severity;
 use crate::routing::{Finding, Severity};
 
@@ -57,8 +58,7 @@ pub fn write_lint_text(
 /// When it cannot be written.
 pub fn write_lint_json(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
     let findings = findings.iter().map(FindingJson::of).collect();
-    serde_json::to_writer_pretty(&mut *out, &LintJson { schema: 1, findings })?;
-    out.write_all(b"\n")
+    write_json_lines(out, &LintJson { schema: 1, findings })
 }
 
 #[derive(Serialize)]

@@ -27,6 +27,7 @@ mod json;
 mod jsonl;
 mod junit;
 mod lint;
+mod neutral_json;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod routes;
@@ -40,7 +41,10 @@ pub use atomic_file::{AtomicFile, AtomicFileError};
 pub use compare::{ComparedPair, write_comparison_json, write_comparison_text};
 pub use coverage_json::write_coverage_json;
 pub use coverage_text::write_coverage_text;
-pub use explain::{ExplainReport, WayBack, write_explain_json, write_explain_text};
+pub use explain::{
+    ExplainReport, PoolTarget, SourceAddress, SourceBasis, WayBack, write_explain_json,
+    write_explain_text, write_unknown_member_json, write_unknown_member_text,
+};
 pub use html::write_coverage_html;
 pub use json::write_classify_json;
 pub use junit::write_coverage_junit;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::display::neutral;
+use super::neutral_json::write_json_lines;
 use super::table::{Align, Table};
 use crate::fib::Source;
 use crate::routing::{RouteRow, RouteTable};
@@ -30,7 +31,7 @@ pub fn write_tables_json(
             value: table.shown_rows().map(RowJson::of).collect(),
         })
         .collect();
-    write_json(out, &TablesJson { schema: 1, tables })
+    write_json_lines(out, &TablesJson { schema: 1, tables })
 }
 
 /// Writes the rows of one table in the shape that az prints.
@@ -40,7 +41,7 @@ pub fn write_tables_json(
 /// When it cannot be written.
 pub fn write_rows_json(out: &mut dyn Write, table: &RouteTable) -> io::Result<()> {
     let value = table.shown_rows().map(RowJson::of).collect();
-    write_json(out, &RowsJson { schema: 1, value })
+    write_json_lines(out, &RowsJson { schema: 1, value })
 }
 
 /// Writes one line for each table.
@@ -203,15 +204,11 @@ fn joined(sources: &[Source]) -> String {
     sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula, and that steers no terminal.
 fn inert(cell: &str) -> String {
+    let cell = neutral(cell);
     match cell.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\0') => format!("'{cell}"),
-        _ => cell.to_owned(),
+        Some('=' | '+' | '-' | '@') => format!("'{cell}"),
+        _ => cell.into_owned(),
     }
-}
-
-fn write_json(out: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, object)?;
-    out.write_all(b"\n")
 }

@@ -13,8 +13,8 @@ use super::service_endpoints::{ServicePrefixes, Services};
 use super::topology::{Hub, SubnetPlace, Topology};
 use super::user_routes::{Tags, UserRows};
 use super::{
-    Finding, Owners, Rejection, RouteRow, RouteTable, RouteTableBasis, ScopeId, app_service, lint,
-    names, ownership, peering, system_routes, virtual_wan,
+    BackendPoolMembers, Finding, Owners, Rejection, RouteRow, RouteTable, RouteTableBasis, ScopeId,
+    app_service, backend_pools, lint, names, ownership, peering, system_routes, virtual_wan,
 };
 use crate::azure::resources::{ResourceId, Resources};
 use crate::azure::{ServiceTags, Settings};
@@ -31,6 +31,8 @@ pub struct Computed {
     pub owners: Owners,
     /// What comes in by gateways: prefixes, and where their packets are routed.
     pub on_premises: Vec<OnPremises>,
+    /// The backend pools of application gateways.
+    pub pools: Vec<BackendPoolMembers>,
     /// What was noticed; references that lead nowhere are findings, never failures.
     pub findings: Vec<Finding>,
 }
@@ -155,7 +157,8 @@ pub fn compute(resources: &Resources, service_tags: &ServiceTags, settings: &Set
     let hub_tables = computation.hub_tables();
     let owners = ownership::owners(&topology, settings);
     let on_premises = on_premises(&topology, &computation.gateways);
-    let mut computed = Computed { tables, hub_tables, owners, on_premises, findings };
+    let pools = backend_pools::members(resources, settings);
+    let mut computed = Computed { tables, hub_tables, owners, on_premises, pools, findings };
     lint::add(&topology, settings, &mut computed);
     computed
 }

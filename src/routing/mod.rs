@@ -6,6 +6,7 @@
 
 mod app_service;
 mod application_gateway;
+mod backend_pools;
 mod base;
 mod compare;
 mod compute;
@@ -35,6 +36,7 @@ mod user_routes;
 mod virtual_wan;
 
 pub use app_service::is_rfc1918;
+pub use backend_pools::{BackendMember, BackendPoolMembers};
 pub use compare::{ComparedRow, Comparison};
 pub use compute::{
     BeyondGateway, Computed, ComputedTable, HubTable, HubTableRole, OnPremises, compute,

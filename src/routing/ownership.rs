@@ -116,8 +116,12 @@ impl Ownership<'_, '_> {
             for gateway in &network.gateways {
                 let private =
                     gateway.ip_configurations.iter().filter_map(|one| one.private_ip_address);
+                let public = gateway
+                    .ip_configurations
+                    .iter()
+                    .filter_map(|configuration| topology.public_address(configuration));
                 let addresses: BTreeSet<IpAddr> =
-                    private.chain(gateway.bgp_addresses.iter().copied()).collect();
+                    private.chain(gateway.bgp_addresses.iter().copied()).chain(public).collect();
                 let name = gateway.header.name.clone();
                 let owner = self.device(NextHopClass::Gateway, name, true);
                 for address in addresses {

@@ -110,7 +110,45 @@ pub(super) fn lint(topology: &Topology<'_>, network: &Network<'_>, findings: &mu
             "a peering uses remote gateways, and the VNet has a gateway of its own".to_owned(),
         );
     }
-    let _ = topology;
+    for (wide, narrow, name) in overlaps(topology, network) {
+        say(
+            "peering_overlap",
+            Severity::Error,
+            format!(
+                "peering `{name}` brings {narrow}, which overlaps {wide} of the VNet itself or of \
+                 another peer: Azure allows no such peering, so the export is not of one moment"
+            ),
+        );
+    }
+}
+
+/// Prefixes that a VNet and its peers share, each with the peering that brings the longer one.
+///
+/// Source: Microsoft, "Create, change, or delete a virtual network peering", §Requirements and
+/// constraints (read 2026-11-20).
+fn overlaps<'t>(
+    topology: &Topology<'_>,
+    network: &'t Network<'_>,
+) -> Vec<(AddressPrefix, AddressPrefix, &'t str)> {
+    let own = network.network.address_space.iter().map(|prefix| (*prefix, None));
+    let of_peers = network.links.iter().filter(|link| link.brings_routes()).flat_map(|link| {
+        let space = link.remote.map(|remote| &topology.networks[remote].network.address_space);
+        let name = link.peering.name.as_str();
+        space.into_iter().flatten().map(move |prefix| (*prefix, Some(name)))
+    });
+    let mut all: Vec<(AddressPrefix, Option<&str>)> = own.chain(of_peers).collect();
+    all.sort_unstable();
+    // Whatever overlaps in a sorted list follows what covers it.
+    let mut found = Vec::new();
+    let mut around: Option<AddressPrefix> = None;
+    for (prefix, name) in all {
+        match (around.filter(|around| around.covers(prefix)), name) {
+            (Some(around), Some(name)) => found.push((around, prefix, name)),
+            (Some(_), None) => {}
+            (None, _) => around = Some(prefix),
+        }
+    }
+    found
 }
 
 impl Link<'_> {

@@ -205,6 +205,7 @@ impl<'t> TableLint<'t> {
         let mut endpoint_count = 0;
         let rows: Vec<&RouteRow> =
             used(self.table).filter(|row| row.source != RouteSource::User).collect();
+        let by_host_routes = self.networks_with_host_routes();
         for row in rows {
             let Some(prefix) = row.prefix() else { continue };
             let is_endpoint = row.next_hop_type == NextHopType::InterfaceEndpoint;
@@ -219,8 +220,14 @@ impl<'t> TableLint<'t> {
             }
             // A default route is not meant for what is near.
             let least_length = if is_endpoint { 0 } else { 1 };
-            let Some(user) = self.user_around(prefix, least_length) else { continue };
-            if self.class_of(user) == self.class_of(row) {
+            let user = self.user_around(prefix, least_length);
+            let user = user.filter(|user| self.class_of(user) != self.class_of(row));
+            // Others of its network have host routes, which a new endpoint does not get by itself.
+            let is_forgotten = is_endpoint
+                && user.is_none()
+                && !by_host_routes.is_empty()
+                && self.network_around(prefix).is_some_and(|one| by_host_routes.contains(&one));
+            if user.is_none() && !is_forgotten {
                 continue;
             }
             if is_endpoint {
@@ -229,8 +236,15 @@ impl<'t> TableLint<'t> {
                     continue;
                 }
             }
-            let around = user.destination.to_string();
-            let (code, message) = if is_endpoint {
+            let around = user.map(|user| user.destination.to_string()).unwrap_or_default();
+            let (code, message) = if is_forgotten {
+                (
+                    "private_endpoint_bypass",
+                    "is a private endpoint's without a host route to an appliance, which others of \
+                     its network have"
+                        .to_owned(),
+                )
+            } else if is_endpoint {
                 (
                     "private_endpoint_bypass",
                     format!(
@@ -257,7 +271,31 @@ impl<'t> TableLint<'t> {
         }
     }
 
-    /// Service endpoints take public traffic of their service past a default route to an appliance.
+    /// The networks some of whose private endpoints have a user-defined host route to an appliance.
+    fn networks_with_host_routes(&self) -> BTreeSet<AddressPrefix> {
+        let endpoints = self.table.rows().filter(|row| {
+            row.next_hop_type == NextHopType::InterfaceEndpoint
+                && row.prefix().is_some_and(|prefix| {
+                    self.users.get(&prefix).is_some_and(|user| is_appliance(&user.next_hop_type))
+                })
+        });
+        endpoints.filter_map(RouteRow::prefix).filter_map(|one| self.network_around(one)).collect()
+    }
+
+    /// The longest prefix of a VNet around another, used or not.
+    fn network_around(&self, prefix: AddressPrefix) -> Option<AddressPrefix> {
+        let is_network = |row: &&RouteRow| {
+            matches!(
+                row.next_hop_type,
+                NextHopType::VnetLocal | NextHopType::VNetPeering | NextHopType::VNetGlobalPeering
+            ) && row.source == RouteSource::Default
+        };
+        let networks = self.table.rows().filter(is_network).filter_map(RouteRow::prefix);
+        networks.filter(|network| network.covers(prefix)).max_by_key(|network| network.length())
+    }
+
+    /// Service endpoints take public traffic of their service past a user's default route to an
+    /// appliance or, where the subnet is force-tunnelled, to a gateway.
     fn service_endpoints(&mut self) {
         let services: BTreeSet<AddressPrefix> = self.table.service_prefixes().collect();
         let is_unresolved = self
@@ -265,15 +303,19 @@ impl<'t> TableLint<'t> {
             .unresolved_service_tag_rows()
             .any(|row| row.next_hop_type == NextHopType::VirtualNetworkServiceEndpoint);
         let default = self.users.get(&AddressPrefix::IPV4_ALL).copied();
-        let is_inspected = default.is_some_and(|row| {
-            matches!(self.class_of(row), NextHopClass::Firewall | NextHopClass::Appliance)
-        });
-        if is_inspected && (is_unresolved || !services.is_empty()) {
+        let class = default.map(|row| self.class_of(row));
+        let Some(
+            class @ (NextHopClass::Firewall | NextHopClass::Appliance | NextHopClass::Gateway),
+        ) = class
+        else {
+            return;
+        };
+        if is_unresolved || !services.is_empty() {
             let mut finding = Finding::new(
                 "service_endpoint_bypass",
                 Severity::Warning,
                 format!(
-                    "service endpoints ({} prefixes) bypass the default route to an appliance",
+                    "service endpoints ({} prefixes) bypass the default route ({class})",
                     services.len()
                 ),
             )
@@ -365,12 +407,7 @@ impl<'t> TableLint<'t> {
             .rev()
             .filter_map(|length| AddressPrefix::new(prefix.address(), length).ok())
             .find_map(|outer| self.users.get(&outer).copied())
-            .filter(|row| {
-                matches!(
-                    row.next_hop_type,
-                    NextHopType::VirtualAppliance | NextHopType::VirtualApplianceEcmp
-                )
-            })
+            .filter(|row| is_appliance(&row.next_hop_type))
     }
 
     fn class_of(&self, row: &RouteRow) -> NextHopClass {
@@ -383,6 +420,10 @@ impl<'t> TableLint<'t> {
         finding.address_prefix = row.prefix();
         self.findings.push(finding);
     }
+}
+
+fn is_appliance(next_hop_type: &NextHopType) -> bool {
+    matches!(next_hop_type, NextHopType::VirtualAppliance | NextHopType::VirtualApplianceEcmp)
 }
 
 fn used(table: &RouteTable) -> impl Iterator<Item = &RouteRow> {

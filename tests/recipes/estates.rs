@@ -31,26 +31,29 @@ Default Active 192.168.0.0/16 None
 Default Active 100.64.0.0/10 None
 ";
 
+/// A user-defined route: name, prefix, type, hop.
+pub type Route = (&'static str, &'static str, &'static str, &'static str);
+
 /// How the private-link estate is set.
-struct PrivateLink {
-    policy: &'static str,
-    vm_routes: &'static [(&'static str, &'static str, &'static str, &'static str)],
-    gateway_routes: &'static [(&'static str, &'static str, &'static str, &'static str)],
-    gateway_addresses: &'static [&'static str],
+pub struct PrivateLink {
+    pub policy: &'static str,
+    pub vm_routes: &'static [Route],
+    pub gateway_routes: &'static [Route],
+    pub gateway_addresses: &'static [&'static str],
 }
 
-const ENDPOINT_UDRS: [(&str, &str, &str, &str); 3] = [
+pub const ENDPOINT_UDRS: [Route; 3] = [
     ("endpoint1", "10.13.77.4/32", "VirtualAppliance", "10.13.76.68"),
     ("endpoint2", "10.13.77.5/32", "VirtualAppliance", "10.13.76.68"),
     ("endpoint3", "10.13.77.6/32", "VirtualAppliance", "10.13.76.68"),
 ];
-const SPOKE_UDR: [(&str, &str, &str, &str); 1] =
+pub const SPOKE_UDR: [Route; 1] =
     [("endpoint-vnet", "10.13.77.0/24", "VirtualAppliance", "10.13.76.68")];
-const BROAD_UDR: [(&str, &str, &str, &str); 1] =
+pub const BROAD_UDR: [Route; 1] =
     [("endpoint-vnet", "10.0.0.0/8", "VirtualAppliance", "10.13.76.68")];
 
 impl PrivateLink {
-    fn files(&self, shape: Shape) -> Vec<(String, Vec<u8>)> {
+    pub fn files(&self, shape: Shape) -> Vec<(String, Vec<u8>)> {
         let hub_space = ["10.13.76.0/24"];
         let spoke_space = ["10.13.77.0/24"];
         let none = || json!({});
@@ -274,25 +277,36 @@ fn with_spoke_udr() -> String {
 }
 
 /// How the estate with a gateway as router between spokes is set.
-struct GatewayTransit {
-    spoke1_routes: &'static [(&'static str, &'static str, &'static str, &'static str)],
-    spoke2_routes: &'static [(&'static str, &'static str, &'static str, &'static str)],
-    propagates: bool,
-    uses_remote_gateways: bool,
-    forwards: bool,
-    is_express_route: bool,
-    has_v6: bool,
+#[derive(Clone, Copy)]
+pub struct GatewayTransit {
+    pub spoke1_routes: &'static [Route],
+    pub spoke2_routes: &'static [Route],
+    pub propagates: bool,
+    pub uses_remote_gateways: bool,
+    pub forwards: bool,
+    pub is_express_route: bool,
+    pub has_v6: bool,
 }
 
-const TO_SPOKE2: [(&str, &str, &str, &str); 1] =
-    [("to-spoke2", "10.2.0.0/16", "VirtualNetworkGateway", "")];
-const TO_SPOKE1: [(&str, &str, &str, &str); 1] =
-    [("to-spoke1", "10.1.0.0/16", "VirtualNetworkGateway", "")];
-const TO_SPOKE2_V6: [(&str, &str, &str, &str); 1] =
-    [("to-spoke2-v6", "fd00:db8:2::/48", "VirtualNetworkGateway", "")];
+impl GatewayTransit {
+    /// Each spoke has a route to the other by the hub's VPN gateway.
+    pub const SOUND: Self = Self {
+        spoke1_routes: &TO_SPOKE2,
+        spoke2_routes: &TO_SPOKE1,
+        propagates: true,
+        uses_remote_gateways: true,
+        forwards: true,
+        is_express_route: false,
+        has_v6: false,
+    };
+}
+
+const TO_SPOKE2: [Route; 1] = [("to-spoke2", "10.2.0.0/16", "VirtualNetworkGateway", "")];
+const TO_SPOKE1: [Route; 1] = [("to-spoke1", "10.1.0.0/16", "VirtualNetworkGateway", "")];
+const TO_SPOKE2_V6: [Route; 1] = [("to-spoke2-v6", "fd00:db8:2::/48", "VirtualNetworkGateway", "")];
 
 impl GatewayTransit {
-    fn files(&self, shape: Shape) -> Vec<(String, Vec<u8>)> {
+    pub fn files(&self, shape: Shape) -> Vec<(String, Vec<u8>)> {
         let to_spoke = json!({ "allowGatewayTransit": self.uses_remote_gateways });
         let to_hub = json!({
             "useRemoteGateways": self.uses_remote_gateways,
@@ -366,15 +380,7 @@ impl GatewayTransit {
 }
 
 pub fn gateway_transit() -> Vec<Estate> {
-    let base = GatewayTransit {
-        spoke1_routes: &TO_SPOKE2,
-        spoke2_routes: &TO_SPOKE1,
-        propagates: true,
-        uses_remote_gateways: true,
-        forwards: true,
-        is_express_route: false,
-        has_v6: false,
-    };
+    let base = GatewayTransit::SOUND;
     let spoke1 = "Default Active 10.1.0.0/16 VnetLocal\n\
                   Default Active 10.0.0.0/16 VNetPeering\n\
                   Default Active 0.0.0.0/0 Internet\n";

@@ -6,18 +6,33 @@ use super::azure::{
     SUBSCRIPTION, Shape, file, firewall, id, peering, private_endpoint, resource, route_table,
     site, subnet, subnet_id, vnet, vpn_gateway,
 };
-use super::estates::{Estate, hub_child};
-
-type Route = (&'static str, &'static str, &'static str, &'static str);
+use super::estates::{Estate, Route, hub_child};
 
 /// How the estate with a secured hub is set: an application gateway and its backends, in one VNet
 /// or in two.
 #[derive(Clone, Copy)]
-struct SecuredHub {
-    gateway_routes: &'static [Route],
-    backend_routes: &'static [Route],
-    is_in_two_vnets: bool,
-    has_direct_peering: bool,
+pub struct SecuredHub {
+    pub gateway_routes: &'static [Route],
+    pub backend_routes: &'static [Route],
+    pub is_in_two_vnets: bool,
+    pub has_direct_peering: bool,
+}
+
+impl SecuredHub {
+    /// Both in one VNet, inspected both ways by routes of their subnets.
+    pub const ONE_VNET: Self = Self {
+        gateway_routes: &GATEWAY_ROUTES,
+        backend_routes: &BACKEND_ROUTES,
+        is_in_two_vnets: false,
+        has_direct_peering: false,
+    };
+    /// Each in a VNet of its own, inspected both ways by the hub's routes.
+    pub const TWO_VNETS: Self = Self {
+        gateway_routes: &INTERNET_ONLY,
+        backend_routes: &[],
+        is_in_two_vnets: true,
+        has_direct_peering: false,
+    };
 }
 
 const GATEWAY_ROUTES: [Route; 2] = [
@@ -28,7 +43,7 @@ const INTERNET_ONLY: [Route; 1] = [("internet", "0.0.0.0/0", "Internet", "")];
 const BACKEND_ROUTES: [Route; 1] = [("gateway", "10.2.1.0/24", "VirtualAppliance", "10.100.0.132")];
 
 impl SecuredHub {
-    fn files(self, shape: Shape) -> Vec<(String, Vec<u8>)> {
+    pub fn files(self, shape: Shape) -> Vec<(String, Vec<u8>)> {
         let table = |routes: &[Route], name: &'static str| (!routes.is_empty()).then_some(name);
         let gateway_table = table(self.gateway_routes, "rt-appgw");
         let backend_table = table(self.backend_routes, "rt-be");
@@ -146,18 +161,7 @@ const HUB_DEFAULT: &str =
     "VirtualNetworkGateway Active 0.0.0.0/0 VirtualNetworkGateway 10.100.0.132\n";
 
 pub fn secured_hub() -> Vec<Estate> {
-    let base = SecuredHub {
-        gateway_routes: &GATEWAY_ROUTES,
-        backend_routes: &BACKEND_ROUTES,
-        is_in_two_vnets: false,
-        has_direct_peering: false,
-    };
-    let two = SecuredHub {
-        gateway_routes: &INTERNET_ONLY,
-        backend_routes: &[],
-        is_in_two_vnets: true,
-        ..base
-    };
+    let (base, two) = (SecuredHub::ONE_VNET, SecuredHub::TWO_VNETS);
     vec![
         Estate {
             name: "secured hub: application gateway and backends in one VNet",
@@ -249,7 +253,7 @@ const GATEWAY_ROUTES_WITHOUT_DEFAULT: [Route; 1] =
     [("backends", "10.2.0.0/24", "VirtualAppliance", "10.100.0.132")];
 
 /// An App Service plan with regional integration, beside a hub with a firewall.
-fn app_service_files(
+pub fn app_service_files(
     route_all: bool,
     prefix: &str,
     transit: bool,

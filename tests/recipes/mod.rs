@@ -3,10 +3,14 @@
 
 use std::net::Ipv4Addr;
 
+pub mod app_service;
 pub mod azure;
+pub mod backend_pools;
 pub mod estates;
 pub mod estates_hub;
 pub mod private_link;
+pub mod scenario;
+pub mod scenarios;
 
 /// The files of a scenario: path below its folder, and content.
 pub type Files = Vec<(&'static str, Vec<u8>)>;

@@ -185,7 +185,8 @@ fn route_table(table: &UserRouteTable) -> String {
 }
 
 fn private_endpoint(endpoint: &PrivateEndpoint) -> String {
-    let PrivateEndpoint { header, subnet, network_interfaces, addresses, is_approved } = endpoint;
+    let PrivateEndpoint { header, subnet, network_interfaces, addresses, is_approved, .. } =
+        endpoint;
     let nics: Vec<&str> = network_interfaces.iter().map(|id| last(id.as_str())).collect();
     let subnet = subnet.as_ref().map(|id| id.as_str().rsplitn(4, '/').take(3).collect::<Vec<_>>());
     format!(

@@ -552,6 +552,8 @@ fn route_tables_nics_and_private_endpoints() {
     assert_eq!(configuration.load_balancer_pools.len(), 1);
     assert_eq!(configuration.application_gateway_pools.len(), 1);
     let endpoint = &resources.private_endpoints[0];
+    let in_dns = ["10.0.1.5", "10.0.1.6"].map(address).to_vec();
+    assert_eq!(endpoint.host_names, [("db".to_owned(), in_dns)]);
     assert_eq!(endpoint.subnet, Some(ResourceId::new(id("virtualNetworks/hub/subnets/apps"))));
     assert_eq!(endpoint.network_interfaces, [ResourceId::new(id("networkInterfaces/pe.nic"))]);
     assert_eq!(endpoint.addresses, [address("10.0.1.5"), address("10.0.1.6")]);

@@ -244,6 +244,8 @@ pub struct PrivateEndpoint {
     /// Its addresses as the endpoint itself tells them: `ipConfigurations`, `customDnsConfigs`. The
     /// NICs' are better.
     pub addresses: Vec<IpAddr>,
+    /// `customDnsConfigs`: host names that the endpoint answers for, with its addresses.
+    pub host_names: Vec<(String, Vec<IpAddr>)>,
     /// No connection is Pending, Rejected or Disconnected.
     pub is_approved: bool,
 }

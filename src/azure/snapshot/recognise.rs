@@ -126,7 +126,8 @@ fn service_tags(file: &FoundFile, document: &Document<'_>, _: &mut ResourceReade
 }
 
 /// Knows resources, also where only the beginning of their export is there: those that it lacks
-/// would be missing from every table.
+/// would be missing from every table. What is nested deeper than anything that Azure prints is not
+/// read, and could hold anything.
 fn resources(file: &FoundFile, document: &Document<'_>, reader: &mut ResourceReader) -> Answer {
     let error = |source| Some(Err(SnapshotError::Resources { path: file.path.clone(), source }));
     match document.json.as_ref()? {
@@ -135,7 +136,7 @@ fn resources(file: &FoundFile, document: &Document<'_>, reader: &mut ResourceRea
             Ok(found) => Some(Ok(Recognised::Resources { ignored: not_used(&found) })),
             Err(source) => error(source),
         },
-        Err(broken) if is_about_resources(document.text, broken) => {
+        Err(broken) if broken.is_too_deep() || is_about_resources(document.text, broken) => {
             let JsonError { line, column, message } = broken.clone();
             error(ResourceFileError::Json { line, column, message })
         }

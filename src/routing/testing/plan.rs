@@ -159,6 +159,7 @@ fn add(resources: &mut Resources, kind: &str, words: &[&str]) {
             backend_pools: vec![pool_id(name)],
         }),
         "pe" => resources.private_endpoints.push(PrivateEndpoint {
+            host_names: Vec::new(),
             header: header("privateEndpoints", name),
             subnet: Some(subnet_id(second)),
             network_interfaces: Vec::new(),

@@ -119,6 +119,7 @@ fields!(
         subnet = told(node.id("subnet")),
         network_interfaces = node.ids("networkInterfaces"),
         addresses = private_endpoint_addresses(node),
+        host_names = private_endpoint_host_names(node),
         is_approved = is_approved(node),
     }
 );
@@ -225,6 +226,18 @@ fn private_endpoint_addresses(node: &Node<'_>) -> Told<Vec<IpAddr>> {
         }
     }
     Ok((!addresses.is_empty()).then_some(addresses))
+}
+
+fn private_endpoint_host_names(node: &Node<'_>) -> Told<Vec<(String, Vec<IpAddr>)>> {
+    node.list("customDnsConfigs", &|config, found: &mut Vec<(String, Vec<IpAddr>)>| {
+        if let Some(name) = config.text("fqdn")? {
+            found.push((
+                name.trim().to_owned(),
+                config.addresses("ipAddresses")?.unwrap_or_default(),
+            ));
+        }
+        Ok(())
+    })
 }
 
 fn is_approved(node: &Node<'_>) -> Told<bool> {

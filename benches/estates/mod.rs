@@ -1,0 +1,335 @@
+//! Estates of any size as exported resources, and what their tables must say.
+//!
+//! VNets come in groups of 25: a hub with a VPN gateway, a firewall and 40 prefixes on-premises, and
+//! 24 spokes that use both. Every VNet has ten subnets and four private endpoints, and every
+//! ordinary subnet has 300 rows that Azure would show.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use nexthop::azure::load_snapshot;
+use nexthop::fib::{Fib, SnapshotTables};
+use nexthop::routing::NextHopClass;
+
+pub const GROUP: usize = 25;
+pub const SUBNETS_PER_VNET: usize = 10;
+const ENDPOINTS_PER_VNET: usize = 4;
+const SITES_PER_HUB: usize = 40;
+const ROWS_PER_TABLE: usize = 300;
+/// Besides the default route to the firewall.
+const SPOKE_ROUTES: usize = 248;
+const HUB_ROUTES: usize = 130;
+
+const GROUP_ID: &str = "/subscriptions/00000000-0000-0000-0000-00000000be4c/resourceGroups/rg-net\
+/providers/Microsoft.Network";
+
+/// Writes the exports of an estate: for each group of VNets what `az … list -o json` prints.
+pub fn write(folder: &Path, vnet_count: usize) {
+    assert!(vnet_count.is_multiple_of(GROUP) && vnet_count <= 500);
+    for first in (0..vnet_count).step_by(GROUP) {
+        let group = first..first + GROUP;
+        let list = |name: &str, resources: Vec<String>| {
+            let path = folder.join(format!("{name}-{first}.json"));
+            fs::write(path, format!("[\n{}\n]\n", resources.join(",\n"))).expect("a file");
+        };
+        list("vnets", group.clone().map(vnet).collect());
+        list("routetables", group.clone().map(route_table).collect());
+        list("nics", group.clone().flat_map(nics).collect());
+        list("endpoints", group.flat_map(endpoints).collect());
+        list("edge", edge(first));
+    }
+}
+
+/// Loads, computes and compiles an estate.
+pub fn compile(folder: &Path) -> (SnapshotTables, Fib) {
+    let snapshot = load_snapshot(folder).expect("a snapshot");
+    let tables = SnapshotTables::of(&snapshot);
+    let fib = tables.compile().expect("few next hops");
+    (tables, fib)
+}
+
+/// Holds the tables against the plan: how many rows they have, and where samples of every kind of
+/// address go from every ordinary subnet.
+pub fn check(tables: &SnapshotTables, fib: &Fib, vnet_count: usize) {
+    assert_eq!(tables.tables.len(), vnet_count * SUBNETS_PER_VNET);
+    assert!(tables.findings.is_empty(), "{:?}", tables.findings.first());
+    // Of a hub, the GatewaySubnet and the firewall's share a table; all others of a VNet share one.
+    assert_eq!(fib.distinct_table_count(), vnet_count + vnet_count / GROUP);
+    for (index, table) in tables.tables.iter().enumerate() {
+        let (vnet, subnet) = (index / SUBNETS_PER_VNET, index % SUBNETS_PER_VNET);
+        if is_hub(vnet) && subnet < 2 {
+            continue;
+        }
+        assert_eq!(table.shown_rows().count(), ROWS_PER_TABLE, "{}", table.id);
+        let id = fib.table_id(index).expect("there is such a table");
+        let class = |address: Ipv4Addr| {
+            let hop = fib.lookup(id, IpAddr::V4(address)).expect("there is a default route");
+            fib.next_hop(hop).class
+        };
+        let hub = hub_of(vnet);
+        let neighbour = if is_hub(vnet) { vnet + 1 } else { hub };
+        let far = if is_hub(vnet) { NextHopClass::Peering } else { NextHopClass::Firewall };
+        let route = index % if is_hub(vnet) { HUB_ROUTES } else { SPOKE_ROUTES };
+        for (address, want) in [
+            (in_subnet(vnet, 9, 200), NextHopClass::Vnet),
+            (in_subnet(neighbour, 5, 7), NextHopClass::Peering),
+            (
+                in_subnet(hub + 1 + (vnet + 1) % (GROUP - 1), 5, 7),
+                if vnet == hub {
+                    far
+                } else {
+                    match hub + 1 + (vnet + 1) % (GROUP - 1) == vnet {
+                        true => NextHopClass::Vnet,
+                        false => NextHopClass::Firewall,
+                    }
+                },
+            ),
+            (endpoint_address(vnet, index % ENDPOINTS_PER_VNET), NextHopClass::PrivateEndpoint),
+            (
+                endpoint_address(neighbour, index % ENDPOINTS_PER_VNET),
+                NextHopClass::PrivateEndpoint,
+            ),
+            (user_prefix(vnet, route).0, NextHopClass::Firewall),
+            (site_prefix(hub, index % SITES_PER_HUB), NextHopClass::Gateway),
+            (
+                Ipv4Addr::new(8, 8, 8, 8),
+                if is_hub(vnet) { NextHopClass::Internet } else { NextHopClass::Firewall },
+            ),
+        ] {
+            assert_eq!(class(address), want, "{} to {address}", table.id);
+        }
+    }
+}
+
+fn is_hub(vnet: usize) -> bool {
+    vnet.is_multiple_of(GROUP)
+}
+
+fn hub_of(vnet: usize) -> usize {
+    vnet - vnet % GROUP
+}
+
+fn octet(number: usize) -> u8 {
+    u8::try_from(number).expect("the estate is small")
+}
+
+/// Two VNets share the second octet.
+fn in_subnet(vnet: usize, subnet: usize, host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, octet(vnet / 2), octet(vnet % 2 * 128 + subnet), host)
+}
+
+fn space(vnet: usize) -> String {
+    format!("{}/17", in_subnet(vnet, 0, 0))
+}
+
+fn endpoint_address(vnet: usize, number: usize) -> Ipv4Addr {
+    in_subnet(vnet, 9, 10 + octet(number))
+}
+
+fn firewall_address(vnet: usize) -> Ipv4Addr {
+    in_subnet(hub_of(vnet), 1, 4)
+}
+
+/// The prefix of a user-defined route; no two VNets share one.
+fn user_prefix(vnet: usize, number: usize) -> (Ipv4Addr, u8) {
+    (Ipv4Addr::new(51, octet(vnet / 2), octet(number), octet(vnet % 2 * 128)), 25)
+}
+
+/// A /24 on-premises.
+fn site_prefix(hub: usize, number: usize) -> Ipv4Addr {
+    let hub = hub / GROUP;
+    Ipv4Addr::new(172, octet(16 + hub / 4), octet(hub % 4 * 64 + number), 0)
+}
+
+fn subnet_name(vnet: usize, subnet: usize) -> String {
+    match (is_hub(vnet), subnet) {
+        (true, 0) => "GatewaySubnet".to_owned(),
+        (true, 1) => "AzureFirewallSubnet".to_owned(),
+        _ => format!("snet-{subnet}"),
+    }
+}
+
+fn subnet_id(vnet: usize, subnet: usize) -> String {
+    format!("{GROUP_ID}/virtualNetworks/vnet-{vnet}/subnets/{}", subnet_name(vnet, subnet))
+}
+
+fn head(kind: &str, name: &str) -> String {
+    format!(
+        "{{\n    \"id\": \"{GROUP_ID}/{kind}/{name}\",\n    \"location\": \"westeurope\",\n    \
+         \"name\": \"{name}\",\n    \"provisioningState\": \"Succeeded\",\n    \
+         \"resourceGroup\": \"rg-net\",\n    \"type\": \"Microsoft.Network/{kind}\","
+    )
+}
+
+fn vnet(vnet: usize) -> String {
+    let subnets: Vec<String> = (0..SUBNETS_PER_VNET)
+        .map(|subnet| {
+            let table = match is_hub(vnet) && subnet < 2 {
+                true => String::new(),
+                false => format!(
+                    "\n        \"routeTable\": {{ \"id\": \"{GROUP_ID}/routeTables/rt-{vnet}\" }},"
+                ),
+            };
+            format!(
+                "      {{\n        \"addressPrefix\": \"{}/24\",\n        \"id\": \"{}\",\n        \
+                 \"name\": \"{}\",{table}\n        \
+                 \"privateEndpointNetworkPolicies\": \"Disabled\"\n      }}",
+                in_subnet(vnet, subnet, 0),
+                subnet_id(vnet, subnet),
+                subnet_name(vnet, subnet),
+            )
+        })
+        .collect();
+    let hub = hub_of(vnet);
+    let peers: Vec<usize> = if is_hub(vnet) { (hub + 1..hub + GROUP).collect() } else { vec![hub] };
+    let peerings: Vec<String> = peers
+        .into_iter()
+        .map(|peer| {
+            format!(
+                "      {{\n        \"id\": \"{GROUP_ID}/virtualNetworks/vnet-{vnet}/\
+                 virtualNetworkPeerings/to-{peer}\",\n        \"name\": \"to-{peer}\",\n        \
+                 \"allowVirtualNetworkAccess\": true,\n        \"allowForwardedTraffic\": true,\n        \
+                 \"allowGatewayTransit\": {},\n        \"useRemoteGateways\": {},\n        \
+                 \"peeringState\": \"Connected\",\n        \"peeringSyncLevel\": \"FullyInSync\",\n        \
+                 \"remoteAddressSpace\": {{ \"addressPrefixes\": [\"{}\"] }},\n        \
+                 \"remoteVirtualNetwork\": {{ \"id\": \"{GROUP_ID}/virtualNetworks/vnet-{peer}\" }}\n      }}",
+                is_hub(vnet),
+                !is_hub(vnet),
+                space(peer),
+            )
+        })
+        .collect();
+    format!(
+        "  {}\n    \"addressSpace\": {{ \"addressPrefixes\": [\"{}\"] }},\n    \"subnets\": [\n{}\n    \
+         ],\n    \"virtualNetworkPeerings\": [\n{}\n    ]\n  }}",
+        head("virtualNetworks", &format!("vnet-{vnet}")),
+        space(vnet),
+        subnets.join(",\n"),
+        peerings.join(",\n"),
+    )
+}
+
+fn route_table(vnet: usize) -> String {
+    let count = if is_hub(vnet) { HUB_ROUTES } else { SPOKE_ROUTES };
+    let named = (0..count).map(|number| {
+        let (prefix, length) = user_prefix(vnet, number);
+        (format!("route-{number}"), format!("{prefix}/{length}"))
+    });
+    let default = ("default".to_owned(), "0.0.0.0/0".to_owned());
+    let routes = named.chain((!is_hub(vnet)).then_some(default));
+    let mut text = String::new();
+    for (number, (name, prefix)) in routes.enumerate() {
+        let comma = if number == 0 { "" } else { ",\n" };
+        write!(
+            text,
+            "{comma}      {{\n        \"addressPrefix\": \"{prefix}\",\n        \
+             \"etag\": \"W/\\\"5ba90c11-4ef4-4b49-9d0e-9ea4d8a8b8f1\\\"\",\n        \
+             \"hasBgpOverride\": false,\n        \
+             \"id\": \"{GROUP_ID}/routeTables/rt-{vnet}/routes/{name}\",\n        \
+             \"name\": \"{name}\",\n        \"nextHopIpAddress\": \"{}\",\n        \
+             \"nextHopType\": \"VirtualAppliance\",\n        \"provisioningState\": \"Succeeded\",\n        \
+             \"resourceGroup\": \"rg-net\",\n        \"type\": \"Microsoft.Network/routeTables/routes\"\n      }}",
+            firewall_address(vnet),
+        )
+        .expect("a text");
+    }
+    format!(
+        "  {}\n    \"disableBgpRoutePropagation\": false,\n    \"routes\": [\n{text}\n    ]\n  }}",
+        head("routeTables", &format!("rt-{vnet}")),
+    )
+}
+
+fn nic(name: &str, vnet: usize, subnet: usize, address: Ipv4Addr, more: &str) -> String {
+    format!(
+        "  {}\n    \"enableIPForwarding\": false,{more}\n    \"ipConfigurations\": [\n      {{\n        \
+         \"id\": \"{GROUP_ID}/networkInterfaces/{name}/ipConfigurations/ipconfig1\",\n        \
+         \"name\": \"ipconfig1\",\n        \"primary\": true,\n        \
+         \"privateIPAddress\": \"{address}\",\n        \"subnet\": {{ \"id\": \"{}\" }}\n      }}\n    ]\n  }}",
+        head("networkInterfaces", name),
+        subnet_id(vnet, subnet),
+    )
+}
+
+/// A machine in every ordinary subnet.
+fn nics(vnet: usize) -> Vec<String> {
+    let first = if is_hub(vnet) { 2 } else { 0 };
+    (first..SUBNETS_PER_VNET)
+        .map(|subnet| {
+            let mac = format!(
+                "\n    \"macAddress\": \"00-0D-3A-{:02X}-{:02X}-{subnet:02X}\",",
+                vnet / 256,
+                vnet % 256
+            );
+            let name = format!("vm-{vnet}-{subnet}-nic");
+            nic(&name, vnet, subnet, in_subnet(vnet, subnet, 5), &mac)
+        })
+        .collect()
+}
+
+fn endpoints(vnet: usize) -> Vec<String> {
+    (0..ENDPOINTS_PER_VNET)
+        .flat_map(|number| {
+            let name = format!("pe-{vnet}-{number}");
+            let endpoint = format!(
+                "  {}\n    \"customDnsConfigs\": [],\n    \"networkInterfaces\": [\n      \
+                 {{ \"id\": \"{GROUP_ID}/networkInterfaces/{name}.nic\" }}\n    ],\n    \
+                 \"privateLinkServiceConnections\": [\n      {{\n        \"name\": \"{name}\",\n        \
+                 \"privateLinkServiceConnectionState\": {{ \"status\": \"Approved\" }}\n      }}\n    ],\n    \
+                 \"subnet\": {{ \"id\": \"{}\" }}\n  }}",
+                head("privateEndpoints", &name),
+                subnet_id(vnet, 9),
+            );
+            let more = format!(
+                "\n    \"privateEndpoint\": {{ \"id\": \"{GROUP_ID}/privateEndpoints/{name}\" }},"
+            );
+            let address = endpoint_address(vnet, number);
+            [endpoint, nic(&format!("{name}.nic"), vnet, 9, address, &more)]
+        })
+        .collect()
+}
+
+/// The gateway of a hub, its site, and the firewall.
+fn edge(hub: usize) -> Vec<String> {
+    let prefixes: Vec<String> =
+        (0..SITES_PER_HUB).map(|number| format!("\"{}/24\"", site_prefix(hub, number))).collect();
+    let configuration = |name: &str, subnet: usize, address: Ipv4Addr| {
+        format!(
+            "\n    \"ipConfigurations\": [\n      {{\n        \"name\": \"{name}\",\n        \
+             \"privateIPAddress\": \"{address}\",\n        \"publicIPAddress\": {{ \"id\": \
+             \"{GROUP_ID}/publicIPAddresses/pip-{hub}\" }},\n        \
+             \"subnet\": {{ \"id\": \"{}\" }}\n      }}\n    ]",
+            subnet_id(hub, subnet)
+        )
+    };
+    vec![
+        format!(
+            "  {}\n    \"gatewayType\": \"Vpn\",\n    \"vpnType\": \"RouteBased\",\n    \
+             \"activeActive\": false,\n    \"sku\": {{ \"name\": \"VpnGw2\" }},{}\n  }}",
+            head("virtualNetworkGateways", &format!("gw-{hub}")),
+            configuration("gw", 0, in_subnet(hub, 0, 4)),
+        ),
+        format!(
+            "  {}\n    \"sku\": {{ \"name\": \"AZFW_VNet\", \"tier\": \"Standard\" }},{}\n  }}",
+            head("azureFirewalls", &format!("fw-{hub}")),
+            configuration("fw", 1, firewall_address(hub)),
+        ),
+        format!(
+            "  {}\n    \"ipAddress\": \"20.0.0.{}\"\n  }}",
+            head("publicIPAddresses", &format!("pip-{hub}")),
+            hub / GROUP + 1,
+        ),
+        format!(
+            "  {}\n    \"localNetworkAddressSpace\": {{ \"addressPrefixes\": [{}] }}\n  }}",
+            head("localNetworkGateways", &format!("site-{hub}")),
+            prefixes.join(", "),
+        ),
+        format!(
+            "  {}\n    \"connectionType\": \"IPsec\",\n    \"connectionStatus\": \"Connected\",\n    \
+             \"virtualNetworkGateway1\": {{ \"id\": \"{GROUP_ID}/virtualNetworkGateways/gw-{hub}\" }},\n    \
+             \"localNetworkGateway2\": {{ \"id\": \"{GROUP_ID}/localNetworkGateways/site-{hub}\" }}\n  }}",
+            head("connections", &format!("connection-{hub}")),
+        ),
+    ]
+}
