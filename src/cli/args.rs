@@ -71,7 +71,8 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
 
-    /// Bound on the flow table; past it, flows are written out early and marked Partial.
+    /// Bound on the memory of flows; past it, those of logs wait in files, and those of captures are
+    /// written out early and marked Partial.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory: Size,
 
@@ -174,6 +175,11 @@ pub struct GenerateArgs {
     /// What everything is drawn from: the same seed gives the same bytes.
     #[arg(long, value_name = "N")]
     pub seed: u64,
+
+    /// Write an estate to verify instead: hubs with firewalls, spokes, a policy, flow logs of at
+    /// least --tuples, firewall logs, and the verdicts to find.
+    #[arg(long, conflicts_with_all = ["packets", "expected_rows"])]
+    pub estate: bool,
 
     /// NICs in the snapshot, each with its own table.
     #[arg(long, value_name = "N", default_value_t = 12)]
