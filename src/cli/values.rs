@@ -32,6 +32,12 @@ pub struct ColumnList(pub Vec<Column>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelList(pub Vec<Tunnel>);
 
+/// A share from 0 to 100 percent, with or without the sign: `5`, `2.5%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percent {
+    millionths: u32,
+}
+
 /// Why a value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +51,9 @@ pub enum ValueError {
     /// No limit.
     #[error("a limit is a number of records, or a share from 0% to 100% with up to six decimals")]
     SkipLimit,
+    /// No percentage.
+    #[error("a percentage is from 0 to 100, with up to six decimals")]
+    Percent,
     /// No list of tunnels.
     #[error(
         "`{text}` is no tunnel; the list may hold vxlan:PORT, gre, ipip, geneve and mpls, or is none"
@@ -64,6 +73,25 @@ impl SkipLimit {
                 u128::from(damaged) * 100_000_000
                     <= u128::from(percent_millionths) * u128::from(read)
             }
+        }
+    }
+}
+
+impl Percent {
+    /// Returns the percentage.
+    pub fn percent(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
+}
+
+impl FromStr for Percent {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let number = text.strip_suffix('%').unwrap_or(text);
+        match percent_millionths(number) {
+            Some(millionths) if !number.is_empty() => Ok(Self { millionths }),
+            _ => Err(ValueError::Percent),
         }
     }
 }
@@ -237,6 +265,16 @@ mod tests {
             "5 %",
         ] {
             assert_eq!(text.parse::<SkipLimit>(), Err(ValueError::SkipLimit), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_with_and_without_the_sign() {
+        for (text, want) in [("0", 0.0), ("5", 5.0), ("2.5%", 2.5), ("100%", 100.0)] {
+            assert_eq!(text.parse::<Percent>().map(Percent::percent), Ok(want), "{text}");
+        }
+        for text in ["", "%", "-1", "101", "1e1", "x", "nan", "5%%"] {
+            assert_eq!(text.parse::<Percent>(), Err(ValueError::Percent), "{text}");
         }
     }
 

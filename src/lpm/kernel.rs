@@ -43,6 +43,15 @@ impl Isa {
         })
     }
 
+    /// Returns the name in every output.
+    pub(super) fn as_str(self) -> &'static str {
+        match self.0 {
+            Level::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "AVX2",
+        }
+    }
+
     /// Returns all that this machine has, the best last.
     pub(super) fn available() -> Vec<Self> {
         let mut all = vec![Self::PORTABLE];
