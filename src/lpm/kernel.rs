@@ -173,3 +173,32 @@ impl Places {
         &self.list[..self.count]
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64", not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_marks() {
+        if !Isa::available().iter().any(|isa| isa.has_avx2()) {
+            eprintln!("SKIPPED: this machine has no AVX2");
+            return;
+        }
+        let mut random = crate::lpm::sample::Random::new(1);
+        for round in 0..1_000 {
+            // From no mark to all of them.
+            let numbers = std::array::from_fn(|_| match random.below(1_000) < round {
+                true => random.next_bits() as u32 | 6,
+                false => random.next_bits() as u32 & !2,
+            });
+            let want = |is_wanted: fn(u32) -> bool| -> Vec<u8> {
+                (0u8..128).filter(|&place| is_wanted(numbers[usize::from(place)])).collect()
+            };
+            // SAFETY: the machine has AVX2, and with it the older ones: `available` asked.
+            let (marked, not_zero) =
+                unsafe { (Places::marked(&numbers, 6, 6), Places::not_zero(&numbers)) };
+            assert_eq!(marked.as_slice(), want(|number| number & 6 == 6), "{round}");
+            assert_eq!(not_zero.as_slice(), want(|number| number != 0), "{round}");
+        }
+    }
+}

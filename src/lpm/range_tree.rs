@@ -330,6 +330,18 @@ mod tests {
     }
 
     #[test]
+    fn blocks_reach_the_ends_of_the_address_space() {
+        // Clusters that make a block each, at both ends and in between, alone and together.
+        let clusters =
+            [("::", 64), ("2001:db8::", 80), ("ffff:ffff:ffff:ff80::", 64), ("fff0::", 112)];
+        let clusters = clusters.map(|(first, shift)| hosts(first, shift, 128));
+        check_routes(COMPILE, &clusters.concat(), &[]);
+        for routes in clusters {
+            check_routes(COMPILE, &routes, &[]);
+        }
+    }
+
+    #[test]
     fn too_many_lines_are_an_error() {
         let ranges = flatten(&hosts("2001:db8::", 90, 9), 0);
         assert!(RangeTree::compile_within(&ranges, 1000).is_ok());
