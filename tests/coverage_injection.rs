@@ -4,8 +4,9 @@
 #![forbid(unsafe_code)]
 #![cfg(feature = "cli")]
 
-#[allow(dead_code, reason = "scenarios are held by another test program")]
-mod coverage;
+#[allow(dead_code, reason = "another test program uses the rest")]
+#[path = "coverage/lab.rs"]
+mod lab;
 #[allow(dead_code, reason = "labels of the estates are held by another test program")]
 mod recipes;
 
@@ -14,8 +15,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use coverage::{Flow, Lab, Observer, files_of, flow};
 use html5ever::tendril::TendrilSink;
+use lab::{Flow, Lab, Observer, files_of, flow};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use recipes::estates;
 use serde_json::Value;

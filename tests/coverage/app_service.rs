@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Lab, Observer, edit, files_of, flow};
+use super::lab::{Lab, Observer, edit, files_of, flow};
 use crate::recipes::azure::{SUBSCRIPTION, Shape, file, id, route_table, subnet};
 use crate::recipes::estates_hub;
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Flow, Lab, Observer, Verification, edit, files_of, flow};
+use super::lab::{Flow, Lab, Observer, Verification, edit, files_of, flow};
 use crate::recipes::azure::{Shape, file, id, nic, resource, subnet_id};
 use crate::recipes::estates_hub;
 

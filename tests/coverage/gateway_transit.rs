@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Lab, Observer, edit, files_of, flow};
+use super::lab::{Lab, Observer, edit, files_of, flow};
 use crate::recipes::estates;
 
 const POLICY: &str = r#"

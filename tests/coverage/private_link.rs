@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Flow, Lab, Observer, Verification, edit, files_of, flow};
+use super::lab::{Flow, Lab, Observer, Verification, edit, files_of, flow};
 use crate::recipes::azure::{
     Shape, file, id, nic, private_endpoint, resource, route_table, subnet_id,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Flow, Lab, Observer, edit, files_of, flow};
+use super::lab::{Flow, Lab, Observer, edit, files_of, flow};
 use crate::recipes::azure::{Shape, file, id};
 use crate::recipes::estates::hub_child;
 use crate::recipes::estates_hub;

@@ -65,6 +65,7 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
                 }
             }
             (scrolling("Flow diagram", &diagram.drawing(ways)))
+            p.note.sideways { "The diagram scrolls sideways; below it stands as a table." }
             details {
                 summary { "The diagram as a table" }
                 (scrolling("Ways of traffic", &table(ways)))

@@ -96,12 +96,12 @@ fn along(part: u64, whole: u64) -> String {
 fn verdicts(report: &CoverageReport) -> Markup {
     let judged = report.denominator();
     html! {
-        table {
+        table.verdicts {
             thead { tr {
                 th scope="col" { "Verdict" }
                 th.number scope="col" { "Flows" }
-                th.number scope="col" { "Tuples" }
-                th.number scope="col" { "Packets" }
+                th.number.aside scope="col" { "Tuples" }
+                th.number.aside scope="col" { "Packets" }
                 th.number scope="col" { "Bytes" }
                 @if report.shows_percentages {
                     th.number scope="col" { "Of " (counted(judged.flows, "judged flow", "judged flows")) }
@@ -116,8 +116,8 @@ fn verdicts(report: &CoverageReport) -> Markup {
                             }
                         }
                         td.number { (grouped(totals.flows)) }
-                        td.number { (grouped(totals.tuples)) }
-                        td.number { (grouped(totals.packets)) }
+                        td.number.aside { (grouped(totals.tuples)) }
+                        td.number.aside { (grouped(totals.packets)) }
                         td.number { (bytes(totals.bytes)) }
                         @if report.shows_percentages {
                             td.number {

@@ -65,7 +65,7 @@ fn pools(report: &CoverageReport) -> Markup {
             section aria-labelledby="pools" {
                 h2 id="pools" { "Backend pools" }
                 p.note { "What application gateways sent to each member of their pools." }
-                (scrolling("Backend pools", &table))
+                (table)
                 (and_more(members.len(), LINES_MAX, "member", "members"))
             }
         }
