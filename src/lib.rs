@@ -51,6 +51,8 @@ pub mod routing;
 
 mod memory;
 
+pub mod spill;
+
 pub mod lpm;
 
 pub mod fib;

@@ -1,9 +1,12 @@
 //! All 2^32 addresses: each IPv4 engine against a sweep over the sorted edges of the prefixes.
 //!
-//! Too long for every day: `scripts/exhaustive.sh` runs it, in release. The same script probes the
-//! IPv6 engines at as many random places as it is asked to.
+//! Too long for every day: `scripts/exhaustive.sh` runs it, in release. The same script probes as many
+//! random tables as it is asked to, and the IPv6 engines on large tables, around the edges of
+//! prefixes.
 
 #![forbid(unsafe_code)]
+
+mod support;
 
 use std::fs::File;
 use std::io::Read;
@@ -12,8 +15,10 @@ use std::path::PathBuf;
 
 use flate2::read::MultiGzDecoder;
 use nexthop::lpm::sample::{self, Random, Stream};
-use nexthop::lpm::{LpmForest, LpmKind, LpmTable, RangeTable, Route};
+use nexthop::lpm::{LpmForest, LpmKind, LpmTable, NaiveTable, RangeTable, Route};
 use nexthop::net::AddressPrefix;
+use support::random::SplitMix64;
+use support::tables::{edges as prefix_edges, random_routes};
 
 /// Looked up at once.
 const BATCH: usize = 1 << 16;
@@ -74,6 +79,90 @@ fn many_ipv6_addresses() {
         }
         println!("{name}: {probed} probes of {} engines", engines.len());
     }
+}
+
+/// DIR-24-8 takes 32 MiB a table, so that only one table in so many has it.
+const DIR24_8_EVERY: u64 = 256;
+
+/// Probes taken of one random table.
+const PROBES_A_TABLE: u64 = 10_000;
+
+/// Probes as many random tables as `NEXTHOP_EXHAUSTIVE_TABLES` says, of both families, each around
+/// the edges of its prefixes, against the naive router. Two threads share the tables.
+#[test]
+#[ignore = "as long as it is asked to be; scripts/exhaustive.sh runs it"]
+fn many_random_tables() {
+    let table_count: u64 = std::env::var("NEXTHOP_EXHAUSTIVE_TABLES")
+        .map_or(1_000, |text| text.parse().expect("NEXTHOP_EXHAUSTIVE_TABLES is a number"));
+    let [even, odd] = std::thread::scope(|scope| {
+        [0, 1]
+            .map(|first| scope.spawn(move || probe_tables((first..table_count).step_by(2))))
+            .map(|thread| thread.join().expect("no answer differs"))
+    });
+    let (v4, v6, matched) = (even.0 + odd.0, even.1 + odd.1, even.2 + odd.2);
+    assert_eq!(v4 + v6, table_count * PROBES_A_TABLE);
+    println!("{table_count} random tables: {v4} IPv4 and {v6} IPv6 probes, {matched} have a route");
+}
+
+/// Returns how many probes were of IPv4, of IPv6, and how many of both met a route.
+fn probe_tables(seeds: impl Iterator<Item = u64>) -> (u64, u64, u64) {
+    let (mut v4_count, mut v6_count, mut matched_count) = (0, 0, 0);
+    for seed in seeds {
+        let mut random = SplitMix64(seed);
+        let routes = random_routes(&mut random);
+        let naive = NaiveTable::compile(&routes);
+        let mut kinds = vec![LpmKind::Poptrie, LpmKind::RangeTree, LpmKind::Dir16_8_8];
+        if seed.is_multiple_of(DIR24_8_EVERY) {
+            kinds.push(LpmKind::Dir24_8);
+        }
+        let tables: Vec<_> = kinds
+            .iter()
+            .map(|&kind| LpmTable::compile_as(kind, &routes).expect("16-bit values, few routes"))
+            .collect();
+        let forest = LpmForest::compile([&[][..], &routes]).expect("16-bit values");
+
+        let edges: Vec<IpAddr> = routes.iter().flat_map(|route| prefix_edges(route.0)).collect();
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for _ in 0..PROBES_A_TABLE {
+            let near = random.next();
+            match edges[random.below(edges.len() as u64) as usize] {
+                // At any distance from the edge, each power of two as often as the others.
+                IpAddr::V4(edge) => v4.push(
+                    edge.to_bits()
+                        .wrapping_add_signed((near as i32) >> (random.below(33) as u32).min(31)),
+                ),
+                IpAddr::V6(edge) => {
+                    let near = (near as i64 as i128) << random.below(65);
+                    let near = near >> random.below(128);
+                    v6.push(edge.to_bits().wrapping_add_signed(near));
+                }
+            }
+        }
+        let naive_of = |address: IpAddr| naive.lookup(address).unwrap_or(0);
+        let want_v4: Vec<u16> =
+            v4.iter().map(|&address| naive_of(IpAddr::V4(address.into()))).collect();
+        let want_v6: Vec<u16> =
+            v6.iter().map(|&address| naive_of(IpAddr::V6(address.into()))).collect();
+        for (table, kind) in tables.iter().zip(&kinds) {
+            let mut values = vec![0xDEAD; v4.len()];
+            table.lookup_v4_batch(&v4, &mut values);
+            assert!(values == want_v4, "IPv4, {kind}, seed {seed}");
+            let mut values = vec![0xDEAD; v6.len()];
+            table.lookup_v6_batch(&v6, &mut values);
+            assert!(values == want_v6, "IPv6, {kind}, seed {seed}");
+        }
+        let mut values = vec![0xDEAD; v4.len()];
+        forest.lookup_v4_batch(&vec![1; v4.len()], &v4, &mut values);
+        assert!(values == want_v4, "IPv4, forest, seed {seed}");
+        for (&address, &want) in v6.iter().zip(&want_v6) {
+            assert_eq!(forest.lookup_v6(1, address), want, "IPv6, forest, seed {seed}");
+        }
+        v4_count += v4.len() as u64;
+        v6_count += v6.len() as u64;
+        let is_matched = |want: &&u16| **want != 0;
+        matched_count += want_v4.iter().chain(&want_v6).filter(is_matched).count() as u64;
+    }
+    (v4_count, v6_count, matched_count)
 }
 
 fn sweep(name: &str, routes: &[Route]) {

@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("memory", &[]),
+    ("spill", &[]),
     ("lpm", &["net", "memory"]),
     ("azure", &["net"]),
     ("routing", &["azure", "net"]),
     ("fib", &["routing", "azure", "lpm", "net"]),
     ("traffic", &["net"]),
-    ("classify", &["fib", "routing", "azure", "lpm", "traffic", "net"]),
-    ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "net"]),
+    ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
+    ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
     ("replay", &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"]),
     (
         "report",
@@ -31,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "generate", "report", "replay", "coverage", "classify", "fib", "routing", "azure",
-            "lpm", "traffic", "net",
+            "lpm", "traffic", "spill", "net",
         ],
     ),
 ];
@@ -79,7 +80,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("memchr", &["src/azure/", "src/traffic/"]),
     ("parquet", &["src/report/parquet/"]),
     // Row groups of Parquet are encoded column by column, on the pool of whoever writes rows.
-    ("rayon", &["src/classify/", "src/cli/", "src/report/parquet/"]),
+    ("rayon", &["src/classify/", "src/cli/", "src/coverage/", "src/report/parquet/"]),
     (
         "serde",
         &[
@@ -102,8 +103,18 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("serde_path_to_error", &["src/azure/"]),
-    ("smallvec", &["src/azure/", "src/classify/", "src/fib/", "src/report/", "src/routing/"]),
-    ("tempfile", &["src/report/atomic_file.rs"]),
+    (
+        "smallvec",
+        &[
+            "src/azure/",
+            "src/classify/",
+            "src/coverage/",
+            "src/fib/",
+            "src/report/",
+            "src/routing/",
+        ],
+    ),
+    ("tempfile", &["src/cli/bench_work.rs", "src/cli/traffic_run.rs", "src/report/atomic_file.rs"]),
     ("thiserror", &["src/"]),
     ("toml", &["src/azure/settings.rs", "src/coverage/policy.rs"]),
     ("zstd", &["src/traffic/input/"]),

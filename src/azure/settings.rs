@@ -391,6 +391,7 @@ mod tests {
             ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 12, "prefix length"),
             ("service_endpoint_priority = \"max\"\n", 1, 29, "unknown variant `max`"),
             ("[[site]]\nname = \"s\"\nroute_all = 1\n", 3, 13, "boolean"),
+            ("[service_tags]\nStorage = [4]\n", 2, 12, "expected a text"),
             ("[[host]]\nname = \"s\"\naddresses = [\"x\"]\n", 3, 14, "IP address"),
             ("é = [\n", 1, 1, ""),
         ] {

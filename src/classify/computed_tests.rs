@@ -227,6 +227,75 @@ fn an_exported_table_goes_before_the_computed_one_for_its_nic_alone() {
 }
 
 #[test]
+fn an_exported_table_may_be_a_whole_subnets() {
+    let mut snapshot =
+        snapshot(&format!("{HUB}\nsubnet spoke1/s 10.1.0.0/24\nsubnet spoke2/s 10.2.0.0/24"));
+    snapshot.tables.push(crate::azure::ExportedTable {
+        file: "vm1.txt".into(),
+        name: "any".into(),
+        format: crate::azure::effective_routes::ExportFormat::AzTable,
+        routes: crate::routing::testing::routes(
+            "VirtualNetworkGateway Active 192.168.0.0/24 VirtualNetworkGateway 10.0.0.4",
+        ),
+        is_elided: true,
+        sources: vec!["subnet:SPOKE1/S".parse().unwrap()],
+    });
+    let tables = SnapshotTables::of(&snapshot);
+    let fib = tables.compile().unwrap();
+    assert_eq!(fib.info(fib.sources().by_subnet("spoke1/s").unwrap()).id, "any");
+    assert_eq!(fib.info(fib.sources().by_subnet("Spoke2/S").unwrap()).id, "spoke2/s");
+    for (address, want) in [("10.1.0.4", "any"), ("10.1.0.9", "any"), ("10.2.0.4", "spoke2/s")] {
+        assert_eq!(place(&fib, address), want, "{address}");
+    }
+    // What the gateway subnet's table says of on-premises prefixes goes for both.
+    for from in ["10.1.0.9", "10.2.0.4"] {
+        assert_eq!(path(&fib, from, "192.168.0.7"), "gateway left", "{from}");
+    }
+}
+
+#[test]
+fn a_name_that_two_nics_share_is_neithers() {
+    let mut snapshot =
+        snapshot(&format!("{HUB}\nsubnet spoke1/s 10.1.0.0/24\nsubnet spoke2/s 10.2.0.0/24"));
+    let both = &mut snapshot.resources.network_interfaces;
+    assert_eq!(both[1].header.name, "vm2");
+    both[1].header.name = "VM1".into();
+    let tables = SnapshotTables::of(&snapshot);
+    let fib = tables.compile().unwrap();
+    assert_eq!(fib.sources().by_nic("vm1"), None);
+    assert_eq!(
+        fib.info(fib.sources().by_mac("000D3A000002".parse().unwrap()).unwrap()).id,
+        "spoke2/s"
+    );
+}
+
+#[test]
+fn space_of_a_vnet_is_not_on_premises_where_no_subnet_holds_it() {
+    let text = format!(
+        "{}\nsubnet spoke1/s 10.1.0.0/24\nsubnet spoke2/s 10.2.0.0/24",
+        HUB.replace("192.168.0.0/16,10.1.5.0/24", "10.0.0.0/8")
+    );
+    let (_, fib) = built(&text);
+    for (address, want) in
+        [("10.9.0.1", "hub/GatewaySubnet"), ("10.1.9.9", "nowhere"), ("10.1.0.9", "spoke1/s")]
+    {
+        assert_eq!(place(&fib, address), want, "{address}");
+    }
+}
+
+#[test]
+fn twenty_tables_are_named_and_of_more_their_number() {
+    let names = |count: usize| {
+        let subnets: String =
+            (0..count).map(|third| format!("subnet v/s{third} 10.0.{third}.0/24\n")).collect();
+        let (tables, fib) = built(&format!("vnet v 10.0.0.0/16\n{subnets}"));
+        tables.find(&fib, None).unwrap_err().to_string()
+    };
+    assert!(names(20).ends_with("v/s19"), "{}", names(20));
+    assert!(names(21).ends_with("v/s19, and 1 more"), "{}", names(21));
+}
+
+#[test]
 fn fastpath_leaves_on_premises_senders_unknown() {
     let text = format!(
         "{}\nsubnet spoke1/s 10.1.0.0/24\nsubnet spoke2/s 10.2.0.0/24",

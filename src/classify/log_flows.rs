@@ -1,39 +1,44 @@
 //! The flows of flow logs: the tuples of one flow at one observer, merged.
+//!
+//! Tuples wait in partitions by their 5-tuple until all are read, in memory or, past the bound,
+//! in files; so that what one flow has is always merged as a whole.
 
+use std::io;
 use std::net::IpAddr;
 
-use ahash::{AHashMap, RandomState};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-use smallvec::SmallVec;
+use ahash::RandomState;
 
 use super::CounterBasis;
+use super::log_contexts::{LogContexts, OwnedContext};
 use crate::net::MacAddress;
-use crate::traffic::{
-    Context, Counters, FlowBatch, FlowDirection, FlowState, FlowStatus, SourceFormat,
+use crate::spill::{
+    PARTITION_COUNT, PartitionBuffers, Partitions, RecordBytes, SpillRoom, put_address, put_number,
+    put_signed,
 };
+use crate::traffic::{Counters, FlowBatch, FlowDirection, FlowState, FlowStatus};
 
 /// Flows gathered from the tuples of logs.
 ///
 /// A flow is one 5-tuple in one direction at one observer; records of the other end are another
 /// flow. Tuples come in any order of time.
-#[derive(Default)]
 pub(super) struct LogFlows {
-    flows: AHashMap<Key, LogFlow>,
-    contexts: Vec<OwnedContext>,
-    /// Positions in `contexts`.
-    context_index: HashTable<u32>,
+    pub(super) contexts: LogContexts,
+    tuples: Partitions,
+    span_ns: (i64, i64),
     hasher: RandomState,
-    event_count: usize,
-    context_bytes: usize,
-    /// The contexts of the batch that is being added, by their numbers in it.
-    of_batch: Vec<u32>,
+}
+
+/// Merged flows on their way into the order of their times.
+pub(super) struct FlowsByTime {
+    flows: Partitions,
+    span_ns: (i64, i64),
 }
 
 /// A merged flow.
 pub(super) struct MergedFlow<'a> {
-    pub(super) key: &'a Key,
+    pub(super) key: Key,
     pub(super) context: &'a OwnedContext,
+    context_number: u32,
     pub(super) encryption: Option<&'a str>,
     pub(super) start_time_ns: i64,
     pub(super) end_time_ns: i64,
@@ -49,7 +54,7 @@ pub(super) struct MergedFlow<'a> {
 }
 
 /// What makes tuples one flow.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
@@ -59,152 +64,223 @@ pub(super) struct Key {
     pub(super) mac: Option<MacAddress>,
 }
 
-/// A context that outlives its batch.
-pub(super) struct OwnedContext {
-    pub(super) format: SourceFormat,
-    pub(super) mac: Option<MacAddress>,
-    pub(super) acl_group: Option<String>,
-    pub(super) acl_rule: Option<String>,
-    pub(super) target_resource_id: Option<String>,
-    pub(super) flow_log_resource_id: Option<String>,
+/// The tuples of one thread on their way into [`LogFlows`].
+pub(super) struct TupleBuffers {
+    buffers: PartitionBuffers,
+    /// The first and the last time of all tuples so far.
+    span_ns: (i64, i64),
+    /// The numbers of the batch's contexts and encryption texts among all.
+    pub(super) of_batch: Vec<u32>,
 }
 
 impl LogFlows {
-    /// About how much memory the flows take.
+    pub(super) fn new(bytes_max: usize, room: SpillRoom) -> Self {
+        Self {
+            contexts: LogContexts::default(),
+            tuples: Partitions::new(bytes_max, room),
+            span_ns: (i64::MAX, i64::MIN),
+            // Fixed keys would let an attacker send all flows to one partition; the order of the
+            // output does not depend on the keys.
+            hasher: RandomState::new(),
+        }
+    }
+
+    pub(super) fn hasher(&self) -> RandomState {
+        self.hasher.clone()
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
-        // A hash map holds up to 16/7 places for each entry, and sorting takes a reference each.
-        self.flows.len() * (2 * size_of::<(Key, LogFlow)>() + 8)
-            + self.event_count * size_of::<Event>()
-            + self.context_bytes
+        self.tuples.memory_bytes()
+    }
+
+    pub(super) fn absorb(&mut self, buffers: &mut TupleBuffers) -> io::Result<()> {
+        let ((first_ns, last_ns), (first, last)) = (self.span_ns, buffers.span_ns);
+        self.span_ns = (first_ns.min(first), last_ns.max(last));
+        self.tuples.absorb(&mut buffers.buffers)
+    }
+
+    /// Prepares for the order of time.
+    pub(super) fn by_time(&self, bytes_max: usize, room: SpillRoom) -> FlowsByTime {
+        FlowsByTime { flows: Partitions::new(bytes_max, room), span_ns: self.span_ns }
+    }
+
+    /// Gives out the tuples of a partition.
+    pub(super) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
+        self.tuples.take(partition)
+    }
+}
+
+impl TupleBuffers {
+    pub(super) fn new() -> Self {
+        Self {
+            buffers: PartitionBuffers::new(),
+            span_ns: (i64::MAX, i64::MIN),
+            of_batch: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.buffers.is_full()
     }
 
     /// Adds every tuple of a batch of input `input`, whose records follow `records_before`.
-    pub(super) fn add(&mut self, batch: &FlowBatch, input: u32, records_before: u64) {
-        self.of_batch.clear();
-        for context in batch.contexts() {
-            let context = self.intern(batch, context);
-            self.of_batch.push(context);
-        }
+    pub(super) fn add(
+        &mut self,
+        batch: &FlowBatch,
+        input: u32,
+        records_before: u64,
+        hasher: &RandomState,
+    ) {
         for index in 0..batch.len() {
             let row = batch.row(index);
-            let context = self.of_batch[row.context.index()];
-            let place = (input, records_before + u64::from(row.record) + 1);
-            let key = Key {
-                source: row.source,
-                destination: row.destination,
-                ports: row.ports,
-                protocol: row.protocol,
-                direction: row.direction,
-                mac: self.contexts[context as usize].mac,
+            let (first_ns, last_ns) = self.span_ns;
+            self.span_ns = (first_ns.min(row.time_ns), last_ns.max(row.time_ns));
+            let event = Event {
+                time_ns: row.time_ns,
+                place: (input, records_before + u64::from(row.record) + 1),
+                state: row.state,
+                status: row.status,
+                counters: row.counters,
+                context: self.of_batch[row.context.index()],
+                has_encryption: row.encryption.is_some(),
             };
-            let flow = self.flows.entry(key).or_insert_with(|| LogFlow {
-                events: SmallVec::new(),
-                encryption: row.encryption.map(|id| batch.text(id).into()),
+            let place =
+                Place { source: row.source, destination: row.destination, ports: row.ports };
+            let encryption = row.encryption.map(|id| batch.text(id));
+            self.buffers.push(hasher.hash_one(place), |bytes| {
+                event.write(&place, row.protocol, row.direction, encryption, bytes);
             });
-            let time_ns = row.time_ns;
-            let (state, status, counters) = (row.state, row.status, row.counters);
-            flow.events.push(Event { time_ns, place, state, status, counters, context });
-            self.event_count += 1;
         }
     }
+}
 
-    /// Calls `each` for every flow, by first time, then key, and forgets them.
-    pub(super) fn drain_sorted(&mut self, mut each: impl FnMut(&MergedFlow<'_>)) {
-        let mut flows: Vec<(Key, LogFlow)> = self.flows.drain().collect();
-        for (_, flow) in &mut flows {
-            flow.events.sort_unstable_by_key(|event| (event.time_ns, event.place));
-        }
-        flows.sort_unstable_by(|(key_a, a), (key_b, b)| {
-            a.events[0].time_ns.cmp(&b.events[0].time_ns).then_with(|| key_a.cmp(key_b))
-        });
-        for (key, flow) in &flows {
-            each(&flow.merged(key, &self.contexts));
-        }
-        *self = Self::default();
+impl FlowsByTime {
+    /// Adds a flow to a thread's buffers, in the partition of its first time.
+    pub(super) fn push(&self, flow: &MergedFlow<'_>, buffers: &mut PartitionBuffers) {
+        let (first_ns, last_ns) = self.span_ns;
+        let span = u128::from(last_ns.abs_diff(first_ns)) + 1;
+        let since = u128::from(flow.start_time_ns.abs_diff(first_ns));
+        let partition = since * PARTITION_COUNT as u128 / span;
+        let partition = usize::try_from(partition).expect("is below the number of partitions");
+        buffers.push_to(partition, |bytes| flow.write(bytes));
     }
 
-    fn intern(&mut self, batch: &FlowBatch, context: &Context) -> u32 {
-        let view = ContextView::of(batch, context);
-        let (contexts, hasher) = (&mut self.contexts, &self.hasher);
-        let slot = self.context_index.entry(
-            hasher.hash_one(view),
-            |&index| contexts[index as usize].view() == view,
-            |&index| hasher.hash_one(contexts[index as usize].view()),
+    pub(super) fn absorb(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
+        self.flows.absorb(buffers)
+    }
+
+    /// Gives out the flows of a partition, all of which begin before those of the next.
+    pub(super) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
+        self.flows.take(partition)
+    }
+}
+
+/// Reads the flows of a partition of [`FlowsByTime`], by first time, then key.
+pub(super) fn sorted_partition<'a>(
+    bytes: &'a [u8],
+    contexts: &'a LogContexts,
+) -> Vec<MergedFlow<'a>> {
+    let mut record = RecordBytes(bytes);
+    let mut flows = Vec::new();
+    while !record.is_empty() {
+        flows.push(MergedFlow::read(&mut record, contexts));
+    }
+    flows.sort_unstable_by(|a, b| {
+        a.start_time_ns.cmp(&b.start_time_ns).then_with(|| a.key.cmp(&b.key))
+    });
+    flows
+}
+
+impl<'a> MergedFlow<'a> {
+    const BASES: [Option<CounterBasis>; 3] =
+        [None, Some(CounterBasis::Delta), Some(CounterBasis::RestartCumulative)];
+
+    /// Writes it as an event at its first time, and what an event lacks.
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let Key { source, destination, ports, protocol, direction, .. } = self.key;
+        let event = Event {
+            time_ns: self.start_time_ns,
+            place: self.first,
+            state: self.state,
+            status: self.status,
+            counters: self.counters,
+            context: self.context_number,
+            has_encryption: self.encryption.is_some(),
+        };
+        event.write(
+            &Place { source, destination, ports },
+            protocol,
+            direction,
+            self.encryption,
+            bytes,
         );
-        match slot {
-            Entry::Occupied(occupied) => *occupied.get(),
-            Entry::Vacant(vacant) => {
-                let index = u32::try_from(contexts.len()).expect("the memory bound ends it before");
-                vacant.insert(index);
-                let owned = view.to_owned();
-                self.context_bytes += owned.memory_bytes();
-                contexts.push(owned);
-                index
-            }
-        }
+        put_signed(bytes, self.end_time_ns);
+        put_number(bytes, self.tuple_count);
+        let basis = index_in(&Self::BASES, &self.counter_basis);
+        put_number(bytes, u64::from(basis << 1 | u16::from(self.shows_begin)));
     }
-}
 
-/// A context as it is compared, wherever its texts are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct ContextView<'t> {
-    format: SourceFormat,
-    mac: Option<MacAddress>,
-    acl_group: Option<&'t str>,
-    acl_rule: Option<&'t str>,
-    target_resource_id: Option<&'t str>,
-    flow_log_resource_id: Option<&'t str>,
-}
-
-impl<'t> ContextView<'t> {
-    fn of(batch: &'t FlowBatch, context: &Context) -> Self {
-        let text = |id: Option<_>| id.map(|id| batch.text(id));
+    fn read(record: &mut RecordBytes<'a>, contexts: &'a LogContexts) -> Self {
+        let (key, event, encryption) = Event::read(record, contexts);
+        let (end_time_ns, tuple_count, marks) = (record.signed(), record.number(), record.byte());
         Self {
-            format: context.format,
-            mac: context.mac,
-            acl_group: text(context.acl_group),
-            acl_rule: text(context.acl_rule),
-            target_resource_id: text(context.target_resource_id),
-            flow_log_resource_id: text(context.flow_log_resource_id),
-        }
-    }
-
-    fn to_owned(self) -> OwnedContext {
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        OwnedContext {
-            format: self.format,
-            mac: self.mac,
-            acl_group: text(self.acl_group),
-            acl_rule: text(self.acl_rule),
-            target_resource_id: text(self.target_resource_id),
-            flow_log_resource_id: text(self.flow_log_resource_id),
+            key,
+            context: contexts.get(event.context),
+            context_number: event.context,
+            encryption,
+            start_time_ns: event.time_ns,
+            end_time_ns,
+            state: event.state,
+            status: event.status,
+            counters: event.counters,
+            counter_basis: Self::BASES[usize::from(marks >> 1)],
+            first: event.place,
+            tuple_count,
+            shows_begin: marks & 1 == 1,
         }
     }
 }
 
-impl OwnedContext {
-    fn view(&self) -> ContextView<'_> {
-        ContextView {
-            format: self.format,
-            mac: self.mac,
-            acl_group: self.acl_group.as_deref(),
-            acl_rule: self.acl_rule.as_deref(),
-            target_resource_id: self.target_resource_id.as_deref(),
-            flow_log_resource_id: self.flow_log_resource_id.as_deref(),
-        }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let texts =
-            [&self.acl_group, &self.acl_rule, &self.target_resource_id, &self.flow_log_resource_id];
-        size_of::<Self>()
-            + texts.iter().filter_map(|text| text.as_ref().map(String::len)).sum::<usize>()
-    }
+/// What is hashed of a tuple: both ends' records of a flow meet in one partition.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    source: IpAddr,
+    destination: IpAddr,
+    ports: Option<(u16, u16)>,
 }
 
-struct LogFlow {
-    events: SmallVec<[Event; 2]>,
-    encryption: Option<Box<str>>,
+/// Merges the tuples of one partition and calls `each` for every flow, by key.
+pub(super) fn merge_partition(
+    bytes: &[u8],
+    contexts: &LogContexts,
+    mut each: impl FnMut(&MergedFlow<'_>),
+) {
+    let mut record = RecordBytes(bytes);
+    let mut tuples: Vec<(Key, Event)> = Vec::new();
+    let mut encryptions: Vec<(u32, &str)> = Vec::new();
+    while !record.is_empty() {
+        let (key, event, encryption) = Event::read(&mut record, contexts);
+        if let Some(encryption) = encryption {
+            let index = u32::try_from(tuples.len()).expect("a partition is below 2^32 tuples");
+            encryptions.push((index, encryption));
+        }
+        tuples.push((key, event));
+    }
+    let mut order: Vec<u32> = (0..).take(tuples.len()).collect();
+    order.sort_unstable_by(|&a, &b| {
+        let ((key_a, a), (key_b, b)) = (&tuples[a as usize], &tuples[b as usize]);
+        key_a.cmp(key_b).then_with(|| (a.time_ns, a.place).cmp(&(b.time_ns, b.place)))
+    });
+    let mut events: Vec<Event> = Vec::new();
+    for group in order.chunk_by(|&a, &b| tuples[a as usize].0 == tuples[b as usize].0) {
+        events.clear();
+        events.extend(group.iter().map(|&index| tuples[index as usize].1));
+        let encryption = events[0].has_encryption.then(|| {
+            let at = encryptions.binary_search_by_key(&group[0], |(index, _)| *index);
+            encryptions[at.expect("was pushed with its tuple")].1
+        });
+        each(&merged(tuples[group[0] as usize].0, &events, encryption, contexts));
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -215,36 +291,151 @@ struct Event {
     status: Option<FlowStatus>,
     counters: Counters,
     context: u32,
+    has_encryption: bool,
 }
+
+const STATES: [Option<FlowState>; 5] = [
+    None,
+    Some(FlowState::Begin),
+    Some(FlowState::Continue),
+    Some(FlowState::End),
+    Some(FlowState::Deny),
+];
+const STATUSES: [Option<FlowStatus>; 3] =
+    [None, Some(FlowStatus::Allowed), Some(FlowStatus::Denied)];
+const DIRECTIONS: [Option<FlowDirection>; 3] =
+    [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
 
 impl Event {
     fn repeats(&self, other: &Self) -> bool {
         (self.state, self.status, self.counters) == (other.state, other.status, other.counters)
     }
+
+    /// Writes it with what makes its flow: two bytes of marks, then what the marks say is there.
+    fn write(
+        &self,
+        place: &Place,
+        protocol: u8,
+        direction: Option<FlowDirection>,
+        encryption: Option<&str>,
+        bytes: &mut Vec<u8>,
+    ) {
+        let counters = self.counters();
+        let mut marks = index_in(&STATES, &self.state)
+            | index_in(&STATUSES, &self.status) << 3
+            | index_in(&DIRECTIONS, &direction) << 5;
+        for (bit, is_there) in [
+            place.source.is_ipv6(),
+            place.destination.is_ipv6(),
+            place.ports.is_some(),
+            encryption.is_some(),
+            counters[0].is_some(),
+            counters[1].is_some(),
+            counters[2].is_some(),
+            counters[3].is_some(),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            marks |= u16::from(is_there) << (8 + bit);
+        }
+        bytes.extend_from_slice(&marks.to_le_bytes());
+        bytes.push(protocol);
+        put_address(bytes, place.source);
+        put_address(bytes, place.destination);
+        if let Some((source, destination)) = place.ports {
+            bytes.extend_from_slice(&source.to_le_bytes());
+            bytes.extend_from_slice(&destination.to_le_bytes());
+        }
+        put_signed(bytes, self.time_ns);
+        put_number(bytes, u64::from(self.place.0));
+        put_number(bytes, self.place.1);
+        put_number(bytes, u64::from(self.context));
+        counters.into_iter().flatten().for_each(|counter| put_number(bytes, counter));
+        if let Some(encryption) = encryption {
+            put_number(bytes, encryption.len() as u64);
+            bytes.extend_from_slice(encryption.as_bytes());
+        }
+    }
+
+    fn read<'b>(
+        record: &mut RecordBytes<'b>,
+        contexts: &LogContexts,
+    ) -> (Key, Self, Option<&'b str>) {
+        let marks = u16::from_le_bytes(record.array());
+        let is_there = |bit: u32| marks >> (8 + bit) & 1 == 1;
+        let protocol = record.byte();
+        let source = record.address(is_there(0));
+        let destination = record.address(is_there(1));
+        let mut port = || u16::from_le_bytes(record.array());
+        let ports = is_there(2).then(|| (port(), port()));
+        let time_ns = record.signed();
+        let place = (record.number_u32(), record.number());
+        let context = record.number_u32();
+        let mut counter = |bit| is_there(bit).then(|| record.number());
+        let counters = Counters {
+            packets_sent: counter(4),
+            bytes_sent: counter(5),
+            packets_received: counter(6),
+            bytes_received: counter(7),
+        };
+        let encryption = is_there(3).then(|| record.text());
+        let key = Key {
+            source,
+            destination,
+            ports,
+            protocol,
+            direction: DIRECTIONS[usize::from(marks >> 5 & 3)],
+            mac: contexts.get(context).mac,
+        };
+        let event = Self {
+            time_ns,
+            place,
+            state: STATES[usize::from(marks & 7)],
+            status: STATUSES[usize::from(marks >> 3 & 3)],
+            counters,
+            context,
+            has_encryption: encryption.is_some(),
+        };
+        (key, event, encryption)
+    }
+
+    fn counters(&self) -> [Option<u64>; 4] {
+        let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = self.counters;
+        [packets_sent, bytes_sent, packets_received, bytes_received]
+    }
 }
 
-impl LogFlow {
-    /// Merges the events, which are sorted by time, then place.
-    fn merged<'a>(&'a self, key: &'a Key, contexts: &'a [OwnedContext]) -> MergedFlow<'a> {
-        let (first, last) = (self.events[0], self.events[self.events.len() - 1]);
-        let (counters, counter_basis) = sum_of(&self.events);
-        MergedFlow {
-            key,
-            context: &contexts[first.context as usize],
-            encryption: self.encryption.as_deref(),
-            start_time_ns: first.time_ns,
-            end_time_ns: last.time_ns,
-            state: last.state,
-            status: last.status,
-            counters,
-            counter_basis,
-            first: first.place,
-            tuple_count: self.events.len() as u64,
-            shows_begin: self
-                .events
-                .iter()
-                .any(|event| matches!(event.state, Some(FlowState::Begin | FlowState::Deny))),
-        }
+fn index_in<T: PartialEq>(all: &[T], one: &T) -> u16 {
+    let index = all.iter().position(|other| other == one).expect("the list is whole");
+    u16::try_from(index).expect("the list is short")
+}
+
+/// Merges the events of a flow, which are sorted by time, then place.
+fn merged<'a>(
+    key: Key,
+    events: &[Event],
+    encryption: Option<&'a str>,
+    contexts: &'a LogContexts,
+) -> MergedFlow<'a> {
+    let (first, last) = (events[0], events[events.len() - 1]);
+    let (counters, counter_basis) = sum_of(events);
+    MergedFlow {
+        key,
+        context: contexts.get(first.context),
+        context_number: first.context,
+        encryption,
+        start_time_ns: first.time_ns,
+        end_time_ns: last.time_ns,
+        state: last.state,
+        status: last.status,
+        counters,
+        counter_basis,
+        first: first.place,
+        tuple_count: events.len() as u64,
+        shows_begin: events
+            .iter()
+            .any(|event| matches!(event.state, Some(FlowState::Begin | FlowState::Deny))),
     }
 }
 
@@ -327,6 +518,7 @@ mod tests {
                 _ => Counters { packets_sent, bytes_sent, packets_received, bytes_received },
             },
             context: 0,
+            has_encryption: false,
         }
     }
 

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod computed_tests;
 mod label;
+mod log_contexts;
 mod log_flows;
 mod output;
 mod packet_flows;

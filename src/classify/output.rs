@@ -126,6 +126,10 @@ pub trait RowSink: Send {
     /// False where rows are not even looked at; they are then never built.
     const WANTS_ROWS: bool = true;
 
+    /// False where the flows of logs may come in any order, which spares sorting them. The flows of
+    /// one 5-tuple come together all the same.
+    const WANTS_ORDER: bool = true;
+
     /// What one thread fills.
     type Buffer: RowBuffer + Send;
 

@@ -2,13 +2,15 @@
 
 use std::io;
 
+use ahash::RandomState;
 use rayon::prelude::*;
 
-use super::log_flows::{LogFlows, MergedFlow};
+use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
 use super::packet_flows::{self, InputShare, PacketFlow, PacketFlows};
 use super::totals::{NamedTotals, RunTotals};
 use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
+use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom};
 use crate::traffic::{
     Chunk, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName, SourceFormat, Tally,
     TrafficReader,
@@ -20,7 +22,8 @@ pub struct ClassifyOptions {
     /// What a row stands for. `None`: flows for captures, tuples for flow logs. `Packet` holds for
     /// captures alone, `Tuple` for flow logs alone.
     pub per: Option<RecordKind>,
-    /// The bound on the memory of flows; past it they are given out early, marked partial.
+    /// The bound on the memory of flows. Past it the flows of captures are given out early, marked
+    /// partial, and tuples of logs wait in the [`SpillRoom`] that the run was given.
     pub memory_bytes_max: usize,
     /// How many chunks are worked on at once; at least 1. The result does not depend on it.
     pub threads: usize,
@@ -42,6 +45,7 @@ pub struct Classifier<'f, S: RowSink> {
     sink: S,
     workers: Vec<Worker<S::Buffer>>,
     log_flows: LogFlows,
+    room: SpillRoom,
     chunks: [Vec<Chunk>; 2],
     inputs: Vec<InputSummary>,
     totals: RunTotals,
@@ -64,13 +68,23 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             fib,
             sink,
             workers,
-            log_flows: LogFlows::default(),
+            log_flows: LogFlows::new(options.memory_bytes_max / 2, SpillRoom::default()),
+            room: SpillRoom::default(),
             chunks: [chunks(), chunks()],
             inputs: Vec::new(),
             totals: RunTotals::new(fib),
             has_partial_flows: false,
             options,
         }
+    }
+
+    /// Gives the run room for what its memory does not hold. Without it that goes to memory all
+    /// the same.
+    #[must_use]
+    pub fn with_room(mut self, room: SpillRoom) -> Self {
+        self.log_flows = LogFlows::new(self.options.memory_bytes_max / 2, room.clone());
+        self.room = room;
+        self
     }
 
     /// Classifies one input to its end. `progress` is told the bytes read of it so far.
@@ -119,7 +133,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     ///
     /// When the books of an input do not balance: then nothing of the run may be published.
     pub fn finish(mut self) -> io::Result<(Summary, S)> {
-        self.give_out_flows(self.has_partial_flows)?;
+        self.give_out_packet_flows(self.has_partial_flows)?;
+        self.give_out_log_flows()?;
         let mut total = Tally::default();
         for input in &self.inputs {
             input.tally.assert_balanced();
@@ -160,34 +175,41 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             records_before += worker.tally.records_read;
         }
         let name = summary.name.as_str();
+        if work == Work::GatherTuples {
+            for worker in &mut *workers {
+                self.log_flows.contexts.intern_all(&worker.batch, &mut worker.tuples.of_batch);
+            }
+        }
+        let hasher = self.log_flows.hasher();
         workers.par_iter_mut().for_each(|worker| match work {
             Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, S::WANTS_ROWS),
             Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, S::WANTS_ROWS),
             Work::GatherPackets => worker.gather(input),
-            Work::GatherTuples => worker.count_tuples(fib),
+            Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
         });
         for worker in workers {
             summary.format = summary.format.or_else(|| worker.first_format());
-            if work == Work::GatherTuples {
-                self.log_flows.add(&worker.batch, input, worker.records_before);
+            if worker.tuples.is_full() {
+                self.log_flows.absorb(&mut worker.tuples)?;
             }
             summary.tally.absorb_next(&worker.tally);
             self.sink.append(&mut worker.rows)?;
         }
         if self.is_over_memory_bound() {
             self.has_partial_flows = true;
-            self.give_out_flows(true)?;
+            self.give_out_packet_flows(true)?;
         }
         Ok(())
     }
 
     fn is_over_memory_bound(&self) -> bool {
         let packet_flows: usize = self.workers.iter().map(|worker| worker.flows.len()).sum();
-        packet_flows * PacketFlows::FLOW_BYTES + self.log_flows.memory_bytes()
-            > self.options.memory_bytes_max
+        packet_flows > 0
+            && packet_flows * PacketFlows::FLOW_BYTES + self.log_flows.memory_bytes()
+                > self.options.memory_bytes_max
     }
 
-    fn give_out_flows(&mut self, is_partial: bool) -> io::Result<()> {
+    fn give_out_packet_flows(&mut self, is_partial: bool) -> io::Result<()> {
         let mut rows = RowsOut { sink: &mut self.sink, pending: 0, outcome: Ok(()) };
         let (buffers, tables): (Vec<_>, Vec<_>) =
             self.workers.iter_mut().map(|worker| (&mut worker.rows, &mut worker.flows)).unzip();
@@ -204,19 +226,80 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 rows.pushed(buffer);
             }
         });
-        self.log_flows.drain_sorted(|flow| {
-            let label = label_of_merged(self.fib, flow);
-            self.totals.add(&label, &flow.counters);
-            if S::WANTS_ROWS {
-                let name = self.inputs[flow.first.0 as usize].name.as_str();
-                buffer.push(&merged_flow_row(self.fib, flow, &label, name, is_partial));
-                rows.pushed(buffer);
-            }
-        });
         rows.flush(buffer);
         rows.outcome?;
         for worker in &mut self.workers {
             self.totals.absorb(&mut worker.totals);
+        }
+        Ok(())
+    }
+
+    /// Merges the tuples partition by partition, as many at a time as there are threads, and gives
+    /// the flows out: as they come, or in the order of their times.
+    fn give_out_log_flows(&mut self) -> io::Result<()> {
+        for worker in &mut self.workers {
+            self.log_flows.absorb(&mut worker.tuples)?;
+        }
+        let mut by_time = (S::WANTS_ROWS && S::WANTS_ORDER)
+            .then(|| self.log_flows.by_time(self.options.memory_bytes_max / 2, self.room.clone()));
+        let mut timed: Vec<PartitionBuffers> = match by_time {
+            Some(_) => self.workers.iter().map(|_| PartitionBuffers::new()).collect(),
+            None => Vec::new(),
+        };
+        let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
+        for round in partitions.chunks(self.workers.len()) {
+            let bytes = take_each(round, |partition| self.log_flows.take(partition))?;
+            if bytes.iter().all(Vec::is_empty) {
+                continue;
+            }
+            let (fib, contexts, inputs) = (self.fib, &self.log_flows.contexts, &self.inputs);
+            match &by_time {
+                Some(by_time) => {
+                    self.workers.par_iter_mut().zip(&mut timed).zip(&bytes).for_each(
+                        |((worker, timed), bytes)| {
+                            log_flows::merge_partition(bytes, contexts, |flow| {
+                                worker.totals.add(&label_of_merged(fib, flow), &flow.counters);
+                                by_time.push(flow, timed);
+                            });
+                        },
+                    );
+                }
+                None => self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
+                    log_flows::merge_partition(bytes, contexts, |flow| {
+                        let label = label_of_merged(fib, flow);
+                        worker.totals.add(&label, &flow.counters);
+                        if S::WANTS_ROWS {
+                            worker.push_flow(fib, inputs, flow, &label);
+                        }
+                    });
+                }),
+            }
+            for worker in &mut self.workers[..bytes.len()] {
+                self.sink.append(&mut worker.rows)?;
+            }
+            if let Some(by_time) = &mut by_time {
+                timed.iter_mut().try_for_each(|timed| by_time.absorb(timed))?;
+            }
+        }
+        for worker in &mut self.workers {
+            self.totals.absorb(&mut worker.totals);
+        }
+        by_time.map_or(Ok(()), |by_time| self.give_out_in_order(by_time))
+    }
+
+    fn give_out_in_order(&mut self, mut by_time: FlowsByTime) -> io::Result<()> {
+        let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
+        for round in partitions.chunks(self.workers.len()) {
+            let bytes = take_each(round, |partition| by_time.take(partition))?;
+            let (fib, contexts, inputs) = (self.fib, &self.log_flows.contexts, &self.inputs);
+            self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
+                for flow in &log_flows::sorted_partition(bytes, contexts) {
+                    worker.push_flow(fib, inputs, flow, &label_of_merged(fib, flow));
+                }
+            });
+            for worker in &mut self.workers[..bytes.len()] {
+                self.sink.append(&mut worker.rows)?;
+            }
         }
         Ok(())
     }
@@ -243,6 +326,7 @@ struct Worker<B> {
     observers: Vec<Observer>,
     records_before: u64,
     flows: PacketFlows,
+    tuples: TupleBuffers,
     totals: RunTotals,
     rows: B,
 }
@@ -256,6 +340,7 @@ impl<B: RowBuffer> Worker<B> {
             observers: Vec::new(),
             records_before: 0,
             flows: PacketFlows::new(),
+            tuples: TupleBuffers::new(),
             totals: RunTotals::new(fib),
             rows,
         }
@@ -285,12 +370,24 @@ impl<B: RowBuffer> Worker<B> {
     }
 
     /// The books count tuples as they come; their flows are labelled once merged.
-    fn count_tuples(&mut self, fib: &Fib) {
+    fn gather_tuples(&mut self, fib: &Fib, input: u32, hasher: &RandomState) {
+        self.tuples.add(&self.batch, input, self.records_before, hasher);
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, RecordKind::Tuple, row);
             count_labelled(&mut self.tally, &label, 1);
         }
+    }
+
+    fn push_flow(
+        &mut self,
+        fib: &Fib,
+        inputs: &[InputSummary],
+        flow: &MergedFlow<'_>,
+        label: &Label,
+    ) {
+        let name = inputs[flow.first.0 as usize].name.as_str();
+        self.rows.push(&merged_flow_row(fib, flow, label, name));
     }
 
     fn find_observers(&mut self, fib: &Fib) {
@@ -339,6 +436,14 @@ impl<S: RowSink> RowsOut<'_, S> {
             self.outcome = appended;
         }
     }
+}
+
+/// Takes several partitions, one after the other.
+fn take_each(
+    partitions: &[usize],
+    mut take: impl FnMut(usize) -> io::Result<Vec<u8>>,
+) -> io::Result<Vec<Vec<u8>>> {
+    partitions.iter().map(|&partition| take(partition)).collect()
 }
 
 fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
@@ -439,7 +544,6 @@ fn merged_flow_row<'a>(
     flow: &MergedFlow<'a>,
     label: &Label,
     source_file: &'a str,
-    is_partial: bool,
 ) -> OutputRow<'a> {
     let (key, context) = (flow.key, flow.context);
     OutputRow {
@@ -464,7 +568,7 @@ fn merged_flow_row<'a>(
         source_format: context.format,
         source_file,
         source_record: flow.first.1,
-        is_partial,
+        is_partial: false,
         record_count: flow.tuple_count,
         shows_begin: flow.shows_begin,
         label: label.columns(fib, key.source, key.destination),

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::exit_code;
-use super::values::{ColumnList, ExplainDestination, Size, SkipLimit, TunnelList};
+use super::values::{ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList};
 use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
 use crate::generate::{PacketSize, SnapshotShape};
@@ -37,6 +37,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
     Lint(LintArgs),
+    /// Measure the speed of this program on this machine, on generated work.
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page, or write the pages of all commands to a folder.
@@ -71,7 +73,8 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
 
-    /// Bound on the flow table; past it, flows are written out early and marked Partial.
+    /// Bound on the memory of flows; past it, those of logs wait in files, and those of captures are
+    /// written out early and marked Partial.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory: Size,
 
@@ -175,6 +178,11 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N")]
     pub seed: u64,
 
+    /// Write an estate to verify instead: hubs with firewalls, spokes, a policy, flow logs of at
+    /// least --tuples, firewall logs, and the verdicts to find.
+    #[arg(long, conflicts_with_all = ["packets", "expected_rows"])]
+    pub estate: bool,
+
     /// NICs in the snapshot, each with its own table.
     #[arg(long, value_name = "N", default_value_t = 12)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(SnapshotShape::NICS_MAX)))]
@@ -238,6 +246,52 @@ pub struct LintArgs {
     #[command(flatten)]
     pub console: ConsoleArgs,
 }
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+#[command(after_help = BENCH_HELP)]
+pub struct BenchArgs {
+    /// Compare with what an earlier run printed with --format json.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
+    /// How much slower than the baseline is no finding.
+    #[arg(long, value_name = "PERCENT", default_value = "10", requires = "baseline")]
+    pub tolerance: Percent,
+
+    /// How often each is measured; the median counts.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+
+    /// How much work; less is for a quick look, and comparable only with as much.
+    #[arg(long, value_name = "PERCENT", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub work: u32,
+
+    /// Threads for captures and flow logs; 0 for one on each core. Look-ups and compiling use one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+
+    /// What to print; json is also what --baseline takes.
+    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
+    pub format: BenchFormat,
+
+    /// How much is said, and in which colour.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+const BENCH_HELP: &str = "\
+Everything is drawn from one seed, and every answer is compared with that of a naive way.
+Exit codes:
+   0  measured, and nothing is slower than the baseline by more than --tolerance
+   1  something is
+   2  usage, or a baseline that cannot be read or is of other work
+  70  a wrong answer, or another fault of the program
+
+  nexthop bench --format json > before.json
+  nexthop bench --baseline before.json --tolerance 15";
 
 const GENERATE_HELP: &str = "\
 Files:
@@ -354,6 +408,15 @@ pub enum LintFormat {
     Json,
 }
 
+/// The value of `--format` of `bench`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// The value of `--time-unit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TimeUnitName {
@@ -455,6 +518,12 @@ mod tests {
             "nexthop generate --seed 1 -o new --packets 5 --flows 0",
             "nexthop generate --seed 1 -o new --pcapng",
             "nexthop completions",
+            "nexthop bench --rounds 0",
+            "nexthop bench --work 0",
+            "nexthop bench --tolerance 5",
+            "nexthop bench --baseline b --tolerance -1",
+            "nexthop bench --baseline b --tolerance x",
+            "nexthop bench --format csv",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 use super::args::GenerateArgs;
 use super::{Console, ExitCode, OutputFailed};
 use crate::generate::{
-    CaptureContainer, CaptureShape, Expected, FlowLogShape, NaiveRouter, Snapshot, SnapshotShape,
+    CaptureContainer, CaptureShape, EstateShape, Expected, FlowLogShape, NaiveRouter, Snapshot,
+    SnapshotShape,
 };
 
 /// Writes everything into a new folder.
@@ -20,6 +21,9 @@ use crate::generate::{
 pub(super) fn run(args: &GenerateArgs, console: Console) -> Result<ExitCode> {
     let folder = &args.output;
     ensure_new(folder)?;
+    if args.estate {
+        return write_estate(args, folder, console);
+    }
     let shape = SnapshotShape { nics: args.nics, routes_per_table: args.routes_per_table };
     let snapshot = shape.generate(args.seed);
     for (name, text) in snapshot.files() {
@@ -33,6 +37,25 @@ pub(super) fn run(args: &GenerateArgs, console: Console) -> Result<ExitCode> {
         write_capture(args, packets, &snapshot, &mut router, &folder.join("capture"))?;
     }
     console.note(&format!("{}: complete", folder.display()));
+    Ok(ExitCode::Success)
+}
+
+/// An estate with a policy, firewall logs, and the verdicts that `verify` must give.
+fn write_estate(args: &GenerateArgs, folder: &Path, console: Console) -> Result<ExitCode> {
+    let shape = EstateShape { tuples: args.tuples.unwrap_or(10_000) };
+    let mut file = |name: &str, content: &[u8]| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("is below the folder"))?;
+        fs::write(path, content)
+    };
+    let expected =
+        shape.write(args.seed, &mut file).map_err(|error| output_failed(folder, error))?;
+    console.note(&format!(
+        "{}: {} tuples, {} lines of firewall logs",
+        folder.display(),
+        expected.tuples,
+        expected.lines
+    ));
     Ok(ExitCode::Success)
 }
 

@@ -4,6 +4,8 @@
 //! says how it ended. Only here are `clap`, `anyhow`, clocks and terminals.
 
 mod args;
+mod bench;
+mod bench_work;
 mod classify;
 mod console;
 mod exit_code;
@@ -29,13 +31,15 @@ use std::panic::{self, PanicHookInfo};
 use clap::Parser;
 
 pub use args::{
-    ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs, ConsoleArgs, ExplainArgs,
-    ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs, PacketSizeName, Per, RoutesArgs,
-    RoutesFormat, TimeUnitName,
+    BenchArgs, BenchFormat, ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs,
+    ConsoleArgs, ExplainArgs, ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs,
+    PacketSizeName, Per, RoutesArgs, RoutesFormat, TimeUnitName,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
-pub use values::{ColumnList, ExplainDestination, Size, SkipLimit, TunnelList, ValueError};
+pub use values::{
+    ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList, ValueError,
+};
 pub use verify_args::{EvidenceWindow, VerifyArgs};
 
 use crate::report::AtomicFileError;
@@ -66,6 +70,7 @@ impl Command {
             Self::Verify(args) => verify::run(args, Console::new(args.console)),
             Self::Generate(args) => generate::run(args, Console::new(args.console)),
             Self::Lint(args) => lint::run(args, &Console::new(args.console)),
+            Self::Bench(args) => bench::run(args, &Console::new(args.console)),
             Self::Completions(args) => generated::completions(args),
             Self::Man(args) => generated::man(args),
         }

@@ -11,6 +11,7 @@ use super::values::SkipLimit;
 use super::{Console, ExitCode};
 use crate::classify::{Classifier, ClassifyOptions, RowSink, Summary};
 use crate::fib::Fib;
+use crate::spill::SpillRoom;
 use crate::traffic::{Input, InputError, ReadOptions, TrafficReader};
 
 /// A run over inputs.
@@ -36,7 +37,8 @@ impl TrafficRun<'_> {
     /// passed over with a note; a named one is damage.
     pub(super) fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S), TrafficRunError> {
         let mut progress = Progress::new(self.inputs, self.is_progress_shown);
-        let mut classifier = Classifier::new(self.fib, self.options.clone(), sink);
+        let mut classifier =
+            Classifier::new(self.fib, self.options.clone(), sink).with_room(room());
         for input in self.inputs {
             let opened = input.open().map_err(TrafficRunError::Input)?;
             let mut reader = TrafficReader::open(opened, ReadOptions::default());
@@ -53,6 +55,11 @@ impl TrafficRun<'_> {
         }
         classifier.finish().map_err(TrafficRunError::Rows)
     }
+}
+
+/// Room beyond `--memory`: files in the system's folder for such, which nobody else sees.
+pub(super) fn room() -> SpillRoom {
+    SpillRoom::new(|| Ok(Box::new(tempfile::tempfile()?)))
 }
 
 /// Sets up the threads and returns their number; 0 asks for one on each core.

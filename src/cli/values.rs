@@ -42,6 +42,12 @@ pub enum ExplainDestination {
     Pool(String),
 }
 
+/// A share from 0 to 100 percent, with or without the sign: `5`, `2.5%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percent {
+    millionths: u32,
+}
+
 /// Why a value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +67,9 @@ pub enum ValueError {
         /// As given.
         text: String,
     },
+    /// No percentage.
+    #[error("a percentage is from 0 to 100, with up to six decimals")]
+    Percent,
     /// No list of tunnels.
     #[error(
         "`{text}` is no tunnel; the list may hold vxlan:PORT, gre, ipip, geneve and mpls, or is none"
@@ -94,6 +103,25 @@ impl FromStr for ExplainDestination {
         match text.split_once(':') {
             Some(("pool", name)) if !name.is_empty() => Ok(Self::Pool(name.to_owned())),
             _ => Err(ValueError::Destination { text: text.to_owned() }),
+        }
+    }
+}
+
+impl Percent {
+    /// Returns the percentage.
+    pub fn percent(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
+}
+
+impl FromStr for Percent {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let number = text.strip_suffix('%').unwrap_or(text);
+        match percent_millionths(number) {
+            Some(millionths) if !number.is_empty() => Ok(Self { millionths }),
+            _ => Err(ValueError::Percent),
         }
     }
 }
@@ -267,6 +295,16 @@ mod tests {
             "5 %",
         ] {
             assert_eq!(text.parse::<SkipLimit>(), Err(ValueError::SkipLimit), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_with_and_without_the_sign() {
+        for (text, want) in [("0", 0.0), ("5", 5.0), ("2.5%", 2.5), ("100%", 100.0)] {
+            assert_eq!(text.parse::<Percent>().map(Percent::percent), Ok(want), "{text}");
+        }
+        for text in ["", "%", "-1", "101", "1e1", "x", "nan", "5%%"] {
+            assert_eq!(text.parse::<Percent>(), Err(ValueError::Percent), "{text}");
         }
     }
 

@@ -8,13 +8,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::traffic_run::{TrafficRun, TrafficRunError, assert_balanced, judge_inputs, use_threads};
+use super::traffic_run::{
+    TrafficRun, TrafficRunError, assert_balanced, judge_inputs, room, use_threads,
+};
 use super::verify_args::{VerifyArgs, VerifyFormat};
 use super::{Console, ExitCode, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{
     BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FlowGatherer, Places, Policy,
-    verify,
+    Verifier,
 };
 use crate::report::{
     AtomicFile, SummaryOptions, write_coverage_html, write_coverage_json, write_coverage_junit,
@@ -43,22 +45,33 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         inputs: &inputs,
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
-            memory_bytes_max: args.memory.0,
+            memory_bytes_max: args.memory.0 / 2,
             threads,
             decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
         },
         is_progress_shown: !args.no_progress && !console.is_quiet,
         console,
     };
-    let (summary, flows) = run.classify(FlowGatherer::default()).map_err(|error| match error {
+    let places = Places::of(&loaded.tables, &loaded.resources);
+    // While tuples are merged into flows, both are in memory.
+    let memory_bytes_max = args.memory.0 / 2;
+    let gatherer = FlowGatherer::new(&places, memory_bytes_max, room());
+    let (summary, flows) = run.classify(gatherer).map_err(|error| match error {
         TrafficRunError::Input(error) => anyhow::Error::from(error),
         TrafficRunError::Rows(error) => anyhow::Error::from(error),
     })?;
     assert_balanced(&summary);
     let evidence = evidence(args, &logs, console)?;
-    let places = Places::of(&loaded.tables, &loaded.resources);
-    let flows = flows.into_flows();
-    let mut report = verify(&loaded.tables, &loaded.fib, &places, &policy, &flows, evidence);
+    let verifier = Verifier {
+        tables: &loaded.tables,
+        fib: &loaded.fib,
+        places: &places,
+        policy: &policy,
+        threads,
+        memory_bytes_max,
+        room: room(),
+    };
+    let mut report = verifier.verify(flows, evidence)?;
     report.warnings.extend(loaded.warnings.iter().cloned());
     report.warnings.iter().take(report.warnings.len() - loaded.warnings.len()).for_each(
         |warning| {

@@ -74,7 +74,8 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
 
-    /// Bound on the flow table; past it, a flow may be judged in several parts.
+    /// Bound on the memory of flows; past it, those of logs wait in files, and a capture's flow may
+    /// be judged in several parts.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory: Size,
 

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use ahash::AHashMap;
 
 use super::EvidenceSource;
+use super::flows::ObservedFlow;
+use super::nearest::{Reach, match_nearest};
+use crate::net::protocol::TCP;
 
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,6 @@ pub(super) enum Shown {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FlowIdentity {
     pub(super) start_time_ns: i64,
-    pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) ports: Option<(u16, u16)>,
     pub(super) protocol: u8,
@@ -64,7 +66,7 @@ pub(super) struct FlowIdentity {
     pub(super) shows_begin: bool,
 }
 
-/// The lines of all logs, by what they match.
+/// The lines of all logs.
 ///
 /// A firewall's rules log the first packet of a connection, so a line stands for one flow's
 /// beginning and is used up by it.
@@ -72,21 +74,51 @@ pub(super) struct FlowIdentity {
 /// Source: Microsoft, "Azure Firewall monitoring data reference" (read 2026-11-20).
 #[derive(Debug)]
 pub(super) struct Evidence {
-    exact: AHashMap<ExactKey, Vec<Line>>,
-    by_source: AHashMap<SourceKey, Vec<Line>>,
-    by_addresses: AHashMap<(IpAddr, IpAddr), Vec<Line>>,
+    /// By sender, then time.
+    lines: Vec<Line>,
     sources: Vec<EvidenceSource>,
     tolerance_ns: i64,
 }
 
-type ExactKey = (IpAddr, u16, IpAddr, u16);
-type SourceKey = (IpAddr, u16, u16);
+/// What a flow and a line have in common: destination, source port, destination port, protocol.
+/// What is `None` is not compared; lines that lack the same are of one kind.
+type Key = (Option<IpAddr>, Option<u16>, Option<u16>, Option<u8>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
+    source: IpAddr,
     time_ns: i64,
-    protocol: Option<u8>,
-    is_used: bool,
+    key: Key,
+}
+
+/// The kinds of lines, in the order in which flows are matched with them: whole 5-tuples,
+/// application rules, addresses alone; and in each with a protocol before without one.
+const KINDS: [fn(&FlowIdentity) -> Option<Key>; 6] = [
+    |flow| Some((Some(flow.destination), Some(flow.ports?.0), Some(flow.ports?.1), flow.some())),
+    |flow| Some((Some(flow.destination), Some(flow.ports?.0), Some(flow.ports?.1), None)),
+    |flow| Some((None, Some(flow.ports?.0), Some(flow.ports?.1), flow.some())),
+    |flow| Some((None, Some(flow.ports?.0), Some(flow.ports?.1), None)),
+    |flow| Some((Some(flow.destination), None, None, flow.some())),
+    |flow| Some((Some(flow.destination), None, None, None)),
+];
+
+/// The first kind whose lines name addresses alone.
+const WEAK_KIND: usize = 4;
+
+impl FlowIdentity {
+    pub(super) fn of(flow: &ObservedFlow) -> Self {
+        Self {
+            start_time_ns: flow.start_time_ns,
+            destination: flow.destination,
+            ports: flow.ports,
+            protocol: flow.protocol,
+            shows_begin: flow.shows_begin,
+        }
+    }
+
+    fn some(&self) -> Option<u8> {
+        Some(self.protocol)
+    }
 }
 
 impl Evidence {
@@ -95,113 +127,114 @@ impl Evidence {
         sources: Vec<EvidenceSource>,
         tolerance_ns: i64,
     ) -> Self {
-        let mut evidence = Self {
-            exact: AHashMap::new(),
-            by_source: AHashMap::new(),
-            by_addresses: AHashMap::new(),
-            sources,
-            tolerance_ns,
-        };
-        for record in records {
-            evidence.add(&record);
-        }
-        let lists = evidence.exact.values_mut().chain(evidence.by_source.values_mut());
-        for lines in lists.chain(evidence.by_addresses.values_mut()) {
-            lines.sort_unstable_by_key(|line| line.time_ns);
-        }
-        evidence
+        let mut lines: Vec<Line> = records.into_iter().filter_map(|one| Line::of(&one)).collect();
+        lines.sort_unstable();
+        Self { lines, sources, tolerance_ns }
     }
 
-    fn add(&mut self, record: &EvidenceRecord) {
-        let line = Line { time_ns: record.time_ns, protocol: record.protocol, is_used: false };
-        let translated_port = record.translated.and_then(|(_, port)| port);
-        let destination = record.translated.map(|(address, _)| address).or(record.destination);
-        let destination_port = translated_port.or(record.destination_port);
-        match (record.source_port, destination, destination_port) {
-            (Some(source_port), Some(destination), Some(port)) => {
-                let key = (record.source, source_port, destination, port);
-                self.exact.entry(key).or_default().push(line);
-            }
-            (Some(source_port), None, Some(port)) => {
-                let key = (record.source, source_port, port);
-                self.by_source.entry(key).or_default().push(line);
-            }
-            (_, Some(destination), _) => {
-                self.by_addresses.entry((record.source, destination)).or_default().push(line);
-            }
-            _ => {}
+    /// Tells how each flow of one sender shows, in the order of `flows`, which stand by their
+    /// times. Lines and flows are matched one to one, the nearest in time first.
+    ///
+    /// Cost: O(n log n) for n flows and lines of the sender.
+    pub(super) fn look_for(&self, source: IpAddr, flows: &[FlowIdentity]) -> Vec<Shown> {
+        let mut shown: Vec<Shown> = flows.iter().map(|flow| self.not_seen(flow)).collect();
+        let lines = self.lines_of(source, flows);
+        if lines.is_empty() {
+            return shown;
         }
+        let mut by_key: AHashMap<Key, Vec<i64>> = AHashMap::new();
+        for line in lines {
+            by_key.entry(line.key).or_default().push(line.time_ns);
+        }
+        let mut is_matched = vec![false; flows.len()];
+        let mut wanting: AHashMap<Key, Vec<usize>> = AHashMap::new();
+        for (kind, key_of) in KINDS.iter().enumerate() {
+            wanting.clear();
+            for (index, flow) in flows.iter().enumerate().filter(|(index, _)| !is_matched[*index]) {
+                if let Some(key) = key_of(flow).filter(|key| by_key.contains_key(key)) {
+                    wanting.entry(key).or_default().push(index);
+                }
+            }
+            for (key, indices) in &wanting {
+                let begins: Vec<i64> =
+                    indices.iter().map(|&index| flows[index].start_time_ns).collect();
+                let reach = Reach { before_ns: self.tolerance_ns, after_ns: self.tolerance_ns };
+                for (position, _) in match_nearest(&begins, &by_key[key], reach) {
+                    is_matched[indices[position]] = true;
+                    shown[indices[position]] = Shown::Seen { is_weak: kind >= WEAK_KIND };
+                }
+            }
+        }
+        shown
     }
 
-    /// Looks for the line of a flow's beginning, nearest in time first, and uses it up. Flows are
-    /// to come in the order of their times.
-    pub(super) fn look_for(&mut self, flow: &FlowIdentity) -> Shown {
-        if let Some((source_port, destination_port)) = flow.ports {
-            let key = (flow.source, source_port, flow.destination, destination_port);
-            if take_nearest(self.exact.get_mut(&key), flow, self.tolerance_ns) {
-                return Shown::Seen { is_weak: false };
-            }
-            let key = (flow.source, source_port, destination_port);
-            if take_nearest(self.by_source.get_mut(&key), flow, self.tolerance_ns) {
-                return Shown::Seen { is_weak: false };
-            }
-        }
-        let key = (flow.source, flow.destination);
-        if take_nearest(self.by_addresses.get_mut(&key), flow, self.tolerance_ns) {
-            return Shown::Seen { is_weak: true };
-        }
-        if flow.shows_begin && self.covers(flow.start_time_ns) {
-            Shown::NotSeen
-        } else {
-            Shown::NotCovered
+    /// The lines of a sender that may be near one of its flows.
+    fn lines_of(&self, source: IpAddr, flows: &[FlowIdentity]) -> &[Line] {
+        let (Some(first), Some(last)) = (flows.first(), flows.last()) else { return &[] };
+        let from = first.start_time_ns.saturating_sub(self.tolerance_ns);
+        let to = last.start_time_ns.saturating_add(self.tolerance_ns);
+        let start = self.lines.partition_point(|line| (line.source, line.time_ns) < (source, from));
+        let count =
+            self.lines[start..].partition_point(|line| (line.source, line.time_ns) <= (source, to));
+        &self.lines[start..start + count]
+    }
+
+    fn not_seen(&self, flow: &FlowIdentity) -> Shown {
+        match flow.shows_begin && self.covers(flow) {
+            true => Shown::NotSeen,
+            false => Shown::NotCovered,
         }
     }
 
     /// A flow is expected in the logs where every category that could have logged it covers its
-    /// time: network and application rules.
-    fn covers(&self, time_ns: i64) -> bool {
+    /// time: network rules, and for TCP application rules, which know no other protocol.
+    fn covers(&self, flow: &FlowIdentity) -> bool {
         let covers = |wanted: &[&str]| {
             self.sources.iter().any(|source| {
-                (source.from_ns..=source.to_ns).contains(&time_ns)
+                (source.from_ns..=source.to_ns).contains(&flow.start_time_ns)
                     && source.categories.iter().any(|category| {
                         wanted.iter().any(|word| category.eq_ignore_ascii_case(word))
                     })
             })
         };
         covers(&["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"])
-            && covers(&["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"])
+            && (flow.protocol != TCP
+                || covers(&["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"]))
     }
 }
 
-fn take_nearest(lines: Option<&mut Vec<Line>>, flow: &FlowIdentity, tolerance_ns: i64) -> bool {
-    let distance = |line: &Line| line.time_ns.abs_diff(flow.start_time_ns);
-    let nearest = lines.and_then(|lines| {
-        let first = flow.start_time_ns.saturating_sub(tolerance_ns);
-        let start = lines.partition_point(|line| line.time_ns < first);
-        lines[start..]
-            .iter_mut()
-            .take_while(|line| line.time_ns <= flow.start_time_ns.saturating_add(tolerance_ns))
-            .filter(|line| !line.is_used)
-            .filter(|line| line.protocol.is_none_or(|protocol| protocol == flow.protocol))
-            .min_by_key(|line| distance(line))
-    });
-    nearest.is_some_and(|line| {
-        line.is_used = true;
-        true
-    })
+impl Line {
+    /// A line shows the flow that leaves the firewall's rules: where a NAT rule sent it.
+    fn of(record: &EvidenceRecord) -> Option<Self> {
+        let translated_port = record.translated.and_then(|(_, port)| port);
+        let destination = record.translated.map(|(address, _)| address).or(record.destination);
+        let destination_port = translated_port.or(record.destination_port);
+        let key = match (record.source_port, destination, destination_port) {
+            (Some(source_port), Some(destination), Some(port)) => {
+                (Some(destination), Some(source_port), Some(port), record.protocol)
+            }
+            (Some(source_port), None, Some(port)) => {
+                (None, Some(source_port), Some(port), record.protocol)
+            }
+            (_, Some(destination), _) => (Some(destination), None, None, record.protocol),
+            _ => return None,
+        };
+        Some(Self { source: record.source, time_ns: record.time_ns, key })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::protocol::TCP;
+    use crate::net::protocol::UDP;
 
     const SECOND: i64 = 1_000_000_000;
+    const SEEN: Shown = Shown::Seen { is_weak: false };
+    const WEAK: Shown = Shown::Seen { is_weak: true };
 
     fn flow(start: i64, source_port: u16) -> FlowIdentity {
         FlowIdentity {
             start_time_ns: start * SECOND,
-            source: "192.168.0.4".parse().unwrap(),
             destination: "10.13.77.6".parse().unwrap(),
             ports: Some((source_port, 1433)),
             protocol: TCP,
@@ -233,42 +266,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_line_shows_one_flow_within_the_tolerance() {
-        let mut evidence =
-            Evidence::new([line(100, Some(5000))], vec![source(&["*"], 0, 1000)], 5 * SECOND);
-        assert_eq!(evidence.look_for(&flow(100, 5001)), Shown::NotSeen);
-        assert_eq!(evidence.look_for(&flow(94, 5000)), Shown::NotSeen);
-        assert_eq!(evidence.look_for(&flow(95, 5000)), Shown::Seen { is_weak: false });
-        assert_eq!(evidence.look_for(&flow(100, 5000)), Shown::NotSeen);
+    fn shown(lines: &[EvidenceRecord], flows: &[FlowIdentity]) -> Vec<Shown> {
+        let sources = vec![source(&["*"], 0, 1000)];
+        let evidence = Evidence::new(lines.iter().copied(), sources, 5 * SECOND);
+        evidence.look_for("192.168.0.4".parse().unwrap(), flows)
     }
 
     #[test]
-    fn lines_without_ports_match_one_to_one_and_are_weak() {
-        let mut evidence = Evidence::new(
-            [line(10, None), line(11, None)],
-            vec![source(&["*"], 0, 1000)],
-            5 * SECOND,
-        );
-        assert_eq!(evidence.look_for(&flow(10, 1)), Shown::Seen { is_weak: true });
-        assert_eq!(evidence.look_for(&flow(11, 2)), Shown::Seen { is_weak: true });
-        assert_eq!(evidence.look_for(&flow(12, 3)), Shown::NotSeen);
+    fn a_line_shows_one_flow_within_the_tolerance() {
+        let lines = [line(100, Some(5000))];
+        assert_eq!(shown(&lines, &[flow(100, 5001)]), [Shown::NotSeen]);
+        assert_eq!(shown(&lines, &[flow(94, 5000)]), [Shown::NotSeen]);
+        assert_eq!(shown(&lines, &[flow(95, 5000)]), [SEEN]);
+        assert_eq!(shown(&lines, &[flow(105, 5000)]), [SEEN]);
+        assert_eq!(shown(&lines, &[flow(106, 5000)]), [Shown::NotSeen]);
+        assert_eq!(shown(&lines, &[flow(97, 5000), flow(101, 5000)]), [Shown::NotSeen, SEEN]);
+        let udp = FlowIdentity { protocol: UDP, ..flow(100, 5000) };
+        assert_eq!(shown(&lines, &[udp]), [Shown::NotSeen]);
+        let any_protocol = EvidenceRecord { protocol: None, ..lines[0] };
+        assert_eq!(shown(&[any_protocol], &[udp]), [SEEN]);
+    }
+
+    #[test]
+    fn lines_without_ports_match_one_to_one_nearest_first_and_are_weak() {
+        let flows = [flow(10, 1), flow(11, 2), flow(12, 3)];
+        let lines = [line(10, None), line(11, None), line(12, None)];
+        assert_eq!(shown(&lines, &flows), [WEAK, WEAK, WEAK]);
+        for missing in 0..3 {
+            let mut rest = lines.to_vec();
+            rest.remove(missing);
+            let mut want = [WEAK; 3];
+            want[missing] = Shown::NotSeen;
+            assert_eq!(shown(&rest, &flows), want, "without line {missing}");
+        }
     }
 
     #[test]
     fn a_flow_is_missing_only_where_every_category_covers_its_recorded_beginning() {
-        let shown = |categories: &[&str], time: i64, shows_begin: bool| {
-            let mut evidence = Evidence::new([], vec![source(categories, 10, 20)], 0);
-            evidence.look_for(&FlowIdentity { shows_begin, ..flow(time, 1) })
+        let shown = |categories: &[&str], flow: FlowIdentity| {
+            let evidence = Evidence::new([], vec![source(categories, 10, 20)], 0);
+            evidence.look_for("192.168.0.4".parse().unwrap(), &[flow])[0]
         };
         let both = ["AZFWNetworkRule", "AZFWApplicationRule"];
-        assert_eq!(shown(&both, 10, true), Shown::NotSeen);
-        assert_eq!(shown(&both, 20, true), Shown::NotSeen);
-        assert_eq!(shown(&both, 21, true), Shown::NotCovered);
-        assert_eq!(shown(&both, 9, true), Shown::NotCovered);
-        assert_eq!(shown(&both, 15, false), Shown::NotCovered);
-        assert_eq!(shown(&["AZFWNetworkRule"], 15, true), Shown::NotCovered);
-        assert_eq!(shown(&["*"], 15, true), Shown::NotSeen);
+        assert_eq!(shown(&both, flow(10, 1)), Shown::NotSeen);
+        assert_eq!(shown(&both, flow(20, 1)), Shown::NotSeen);
+        assert_eq!(shown(&both, flow(21, 1)), Shown::NotCovered);
+        assert_eq!(shown(&both, flow(9, 1)), Shown::NotCovered);
+        let older = FlowIdentity { shows_begin: false, ..flow(15, 1) };
+        assert_eq!(shown(&both, older), Shown::NotCovered);
+        assert_eq!(shown(&["AZFWNetworkRule"], flow(15, 1)), Shown::NotCovered);
+        let udp = FlowIdentity { protocol: UDP, ..flow(15, 1) };
+        assert_eq!(shown(&["AZFWNetworkRule"], udp), Shown::NotSeen);
+        assert_eq!(shown(&["*"], flow(15, 1)), Shown::NotSeen);
     }
 
     #[test]
@@ -285,9 +334,7 @@ mod tests {
             translated: Some(("10.13.77.6".parse().unwrap(), Some(1433))),
             ..line(10, Some(6000))
         };
-        let mut evidence = Evidence::new([application, nat], Vec::new(), SECOND);
-        assert_eq!(evidence.look_for(&flow(10, 5000)), Shown::Seen { is_weak: false });
-        assert_eq!(evidence.look_for(&flow(10, 6000)), Shown::Seen { is_weak: false });
-        assert_eq!(evidence.look_for(&flow(10, 7000)), Shown::NotCovered);
+        let flows = [flow(10, 5000), flow(10, 6000), flow(10, 7000)];
+        assert_eq!(shown(&[application, nat], &flows), [SEEN, SEEN, Shown::NotSeen]);
     }
 }

@@ -1,91 +1,176 @@
 //! From recorded rows to logical flows: both ends' records, and the legs before and after a
 //! firewall, are one.
 
+use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use ahash::RandomState;
+
+use super::Places;
+use super::nearest::{Reach, match_nearest};
+use super::places::{CompiledPlaces, FirewallObservers};
 use crate::classify::{OutputRow, RowBuffer, RowSink};
+use crate::net::MacAddress;
 use crate::routing::NextHopClass;
+use crate::spill::{
+    PartitionBuffers, Partitions, RecordBytes, SpillRoom, put_address, put_number, put_signed,
+};
 use crate::traffic::{FlowDirection, FlowStatus};
 
-/// A recorded flow, as far as verdicts look at it.
-#[derive(Clone, Debug)]
-pub struct ObservedFlow {
-    /// First time, nanoseconds since 1970.
-    pub start_time_ns: i64,
-    /// Last time.
-    pub end_time_ns: i64,
-    /// Initiator.
-    pub source: IpAddr,
-    /// Responder.
-    pub destination: IpAddr,
-    /// Source and destination port.
-    pub ports: Option<(u16, u16)>,
-    /// IANA protocol number.
-    pub protocol: u8,
-    /// Relative to the observer; `None` for captures.
-    pub direction: Option<FlowDirection>,
-    /// Denied before it went anywhere.
-    pub is_denied: bool,
-    /// Its beginning was recorded.
-    pub shows_begin: bool,
-    /// Recorded at a firewall's subnet.
-    pub is_at_firewall: bool,
-    /// To or from the platform.
-    pub is_platform: bool,
-    /// How many tuples it was merged from; 1 for a capture's flow.
-    pub tuples: u64,
-    /// Packets of both directions.
-    pub packets: u64,
-    /// Bytes of both directions.
-    pub bytes: u64,
-    /// The input, as shown.
-    pub source_file: std::sync::Arc<str>,
-    /// The first record's number in it, 1-based.
-    pub source_record: u64,
-}
-
-/// Gathers the rows of a classification as observed flows.
-#[derive(Debug, Default)]
+/// Gathers the rows of a classification as observed flows, in memory up to a bound and beyond it in
+/// the room that it is given.
 pub struct FlowGatherer {
-    flows: Vec<ObservedFlow>,
+    flows: Partitions,
+    shared: Arc<Shared>,
+    span_ns: (i64, i64),
+    flow_count: u64,
+    has_log_flows: bool,
 }
 
 /// The rows of one thread on their way into a [`FlowGatherer`].
-#[derive(Debug, Default)]
 pub struct ObservedFlows {
-    flows: Vec<ObservedFlow>,
-    last_file: Option<std::sync::Arc<str>>,
+    buffers: PartitionBuffers,
+    shared: Arc<Shared>,
+    last_file: Option<(String, u32)>,
+    last_observer: Option<(Option<MacAddress>, String, bool)>,
+    span_ns: (i64, i64),
+    flow_count: u64,
+    has_log_flows: bool,
+}
+
+/// What the buffers of all threads look at.
+struct Shared {
+    places: CompiledPlaces,
+    firewall_observers: FirewallObservers,
+    hasher: RandomState,
+    files: Mutex<Vec<String>>,
+    leg_targets: TargetMarks,
+}
+
+/// A recorded flow, as far as verdicts look at it; or, once records are joined, a logical one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ObservedFlow {
+    pub(super) start_time_ns: i64,
+    pub(super) end_time_ns: i64,
+    /// Initiator.
+    pub(super) source: IpAddr,
+    /// Responder.
+    pub(super) destination: IpAddr,
+    /// Source and destination port.
+    pub(super) ports: Option<(u16, u16)>,
+    pub(super) protocol: u8,
+    /// Relative to the observer; `None` for captures.
+    pub(super) direction: Option<FlowDirection>,
+    /// Denied before it went anywhere.
+    pub(super) is_denied: bool,
+    /// Its beginning was recorded.
+    pub(super) shows_begin: bool,
+    /// Recorded at a firewall, or a leg that left one was.
+    pub(super) is_at_firewall: bool,
+    /// To or from the platform.
+    pub(super) is_platform: bool,
+    /// How many tuples it was merged from; 1 for a capture's flow.
+    pub(super) tuples: u64,
+    /// Packets of both directions.
+    pub(super) packets: u64,
+    /// Bytes of both directions.
+    pub(super) bytes: u64,
+    /// The input, by number.
+    pub(super) file: u32,
+    /// The first record's number in it, 1-based.
+    pub(super) record: u64,
+}
+
+/// What was gathered, ready to be judged.
+pub(super) struct GatheredFlows {
+    pub(super) flows: Partitions,
+    pub(super) hasher: RandomState,
+    /// Names of inputs, sorted.
+    pub(super) files: Vec<Arc<str>>,
+    /// The number of each input among the sorted names, by the number it was gathered under.
+    pub(super) file_ranks: Vec<u32>,
+    pub(super) span_ns: (i64, i64),
+    /// Some were recorded by flow logs.
+    pub(super) has_log_flows: bool,
+    shared: Arc<Shared>,
 }
 
 impl FlowGatherer {
-    /// Returns what was gathered.
-    pub fn into_flows(self) -> Vec<ObservedFlow> {
-        self.flows
+    /// Prepares for rows; past `bytes_max` they go to `room`.
+    pub fn new(places: &Places, bytes_max: usize, room: SpillRoom) -> Self {
+        Self {
+            flows: Partitions::new(bytes_max, room),
+            shared: Arc::new(Shared {
+                places: places.compile(),
+                firewall_observers: places.firewall_observers.clone(),
+                hasher: RandomState::new(),
+                files: Mutex::default(),
+                leg_targets: TargetMarks::new(),
+            }),
+            span_ns: (i64::MAX, i64::MIN),
+            flow_count: 0,
+            has_log_flows: false,
+        }
+    }
+
+    /// How many flows were gathered, each observer's for itself.
+    pub fn flow_count(&self) -> u64 {
+        self.flow_count
+    }
+
+    pub(super) fn finish(self) -> GatheredFlows {
+        let names = self.shared.files.lock().expect("no thread panicked").clone();
+        let mut sorted: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
+        sorted.sort();
+        let rank_of = |name: &String| {
+            let rank = sorted.partition_point(|other| **other < **name);
+            u32::try_from(rank).expect("fewer than 2^32 inputs")
+        };
+        GatheredFlows {
+            file_ranks: names.iter().map(rank_of).collect(),
+            files: sorted,
+            flows: self.flows,
+            hasher: self.shared.hasher.clone(),
+            span_ns: self.span_ns,
+            has_log_flows: self.has_log_flows,
+            shared: self.shared,
+        }
     }
 }
 
 impl RowSink for FlowGatherer {
+    const WANTS_ORDER: bool = false;
+
     type Buffer = ObservedFlows;
 
     fn buffer(&self) -> ObservedFlows {
-        ObservedFlows::default()
+        ObservedFlows {
+            buffers: PartitionBuffers::new(),
+            shared: self.shared.clone(),
+            last_file: None,
+            last_observer: None,
+            span_ns: (i64::MAX, i64::MIN),
+            flow_count: 0,
+            has_log_flows: false,
+        }
     }
 
-    fn append(&mut self, buffer: &mut ObservedFlows) -> std::io::Result<()> {
-        self.flows.append(&mut buffer.flows);
-        Ok(())
+    fn append(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
+        self.flow_count += std::mem::take(&mut buffer.flow_count);
+        self.has_log_flows |= buffer.has_log_flows;
+        let (first_ns, last_ns) = buffer.span_ns;
+        self.span_ns = (self.span_ns.0.min(first_ns), self.span_ns.1.max(last_ns));
+        self.flows.absorb(&mut buffer.buffers)
     }
 }
 
 impl RowBuffer for ObservedFlows {
     fn push(&mut self, row: &OutputRow<'_>) {
-        let source_file = match &self.last_file {
-            Some(file) if **file == *row.source_file => file.clone(),
-            _ => self.last_file.insert(row.source_file.into()).clone(),
-        };
         let both = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
         let counters = &row.counters;
-        self.flows.push(ObservedFlow {
+        let flow = ObservedFlow {
             start_time_ns: row.start_time_ns,
             end_time_ns: row.end_time_ns,
             source: row.source,
@@ -95,155 +180,278 @@ impl RowBuffer for ObservedFlows {
             direction: row.direction,
             is_denied: row.status == Some(FlowStatus::Denied),
             shows_begin: row.shows_begin,
-            is_at_firewall: row.target_resource_id.is_some_and(is_firewall_subnet),
+            is_at_firewall: self.is_at_firewall(row),
             is_platform: row.label.next_hop_class == NextHopClass::Platform,
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
             packets: both(counters.packets_sent, counters.packets_received),
             bytes: both(counters.bytes_sent, counters.bytes_received),
-            source_file,
-            source_record: row.source_record,
-        });
+            file: self.file_number(row.source_file),
+            record: row.source_record,
+        };
+        let (first_ns, last_ns) = self.span_ns;
+        self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.start_time_ns));
+        self.flow_count += 1;
+        self.has_log_flows |= flow.direction.is_some();
+        let shared = &self.shared;
+        if shared.places.is_firewall(flow.source) {
+            shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
+        }
+        self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
     }
 }
 
-/// One logical flow: the record that stands for it, and those that are the same flow.
-#[derive(Clone, Debug)]
-pub(super) struct LogicalFlow {
-    /// Index of the record that stands for it.
-    pub(super) primary: usize,
-    /// Indices of the others: the other end, and legs beyond a firewall.
-    pub(super) duplicates: Vec<usize>,
-    /// A record at a firewall, or a leg that left one, shows that it passed.
-    pub(super) was_at_firewall: bool,
+impl ObservedFlows {
+    fn file_number(&mut self, name: &str) -> u32 {
+        if let Some((last, number)) = &self.last_file
+            && last == name
+        {
+            return *number;
+        }
+        let mut files = self.shared.files.lock().expect("no thread panicked");
+        let position = files.iter().position(|file| file == name).unwrap_or_else(|| {
+            files.push(name.to_owned());
+            files.len() - 1
+        });
+        let number = u32::try_from(position).expect("fewer than 2^32 inputs");
+        drop(files);
+        self.last_file = Some((name.to_owned(), number));
+        number
+    }
+
+    fn is_at_firewall(&mut self, row: &OutputRow<'_>) -> bool {
+        let target = row.target_resource_id.unwrap_or_default();
+        if let Some((last_mac, last_target, is_firewall)) = &self.last_observer
+            && *last_mac == row.mac
+            && last_target == target
+        {
+            return *is_firewall;
+        }
+        let is_firewall = self.shared.firewall_observers.holds(row.mac, target);
+        self.last_observer = Some((row.mac, target.to_owned(), is_firewall));
+        is_firewall
+    }
+}
+
+impl ObservedFlow {
+    /// What records of one flow have in common.
+    fn key(&self) -> (IpAddr, IpAddr, Option<(u16, u16)>, u8) {
+        (self.source, self.destination, self.ports, self.protocol)
+    }
+
+    /// What the legs of one flow have in common.
+    pub(super) fn target(&self) -> (IpAddr, Option<u16>, u8) {
+        (self.destination, self.ports.map(|(_, port)| port), self.protocol)
+    }
+
+    /// An order that depends on nothing but the records.
+    pub(super) fn time_order(&self) -> (i64, u32, u64, i64, Option<FlowDirection>) {
+        (self.start_time_ns, self.file, self.record, self.end_time_ns, self.direction)
+    }
+
+    const DIRECTIONS: [Option<FlowDirection>; 3] =
+        [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
+
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        let direction = match self.direction {
+            None => 0,
+            Some(FlowDirection::Inbound) => 1,
+            Some(FlowDirection::Outbound) => 2,
+        };
+        let mut marks: u16 = direction;
+        for (bit, is_set) in [
+            self.source.is_ipv6(),
+            self.destination.is_ipv6(),
+            self.ports.is_some(),
+            self.is_denied,
+            self.shows_begin,
+            self.is_at_firewall,
+            self.is_platform,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            marks |= u16::from(is_set) << (2 + bit);
+        }
+        bytes.extend_from_slice(&marks.to_le_bytes());
+        bytes.push(self.protocol);
+        put_address(bytes, self.source);
+        put_address(bytes, self.destination);
+        if let Some((source, destination)) = self.ports {
+            bytes.extend_from_slice(&source.to_le_bytes());
+            bytes.extend_from_slice(&destination.to_le_bytes());
+        }
+        put_signed(bytes, self.start_time_ns);
+        put_signed(bytes, self.end_time_ns.wrapping_sub(self.start_time_ns));
+        for number in [self.tuples, self.packets, self.bytes, u64::from(self.file), self.record] {
+            put_number(bytes, number);
+        }
+    }
+
+    fn read(record: &mut RecordBytes<'_>) -> Self {
+        let marks = u16::from_le_bytes(record.array());
+        let is_set = |bit: u32| marks >> (2 + bit) & 1 == 1;
+        let protocol = record.byte();
+        let source = record.address(is_set(0));
+        let destination = record.address(is_set(1));
+        let mut port = || u16::from_le_bytes(record.array());
+        let ports = is_set(2).then(|| (port(), port()));
+        let start_time_ns = record.signed();
+        Self {
+            start_time_ns,
+            end_time_ns: start_time_ns.wrapping_add(record.signed()),
+            source,
+            destination,
+            ports,
+            protocol,
+            direction: Self::DIRECTIONS[usize::from(marks & 3)],
+            is_denied: is_set(3),
+            shows_begin: is_set(4),
+            is_at_firewall: is_set(5),
+            is_platform: is_set(6),
+            tuples: record.number(),
+            packets: record.number(),
+            bytes: record.number(),
+            file: record.number_u32(),
+            record: record.number(),
+        }
+    }
+
+    /// Reads all flows of a partition.
+    pub(super) fn read_all(bytes: &[u8]) -> Vec<Self> {
+        let mut record = RecordBytes(bytes);
+        let mut flows = Vec::new();
+        while !record.is_empty() {
+            flows.push(Self::read(&mut record));
+        }
+        flows
+    }
+}
+
+impl GatheredFlows {
+    /// Joins the records of a partition, and calls `each` for every flow that they make.
+    pub(super) fn join(&self, bytes: &[u8], each: impl FnMut(ObservedFlow)) {
+        let mut flows = ObservedFlow::read_all(bytes);
+        for flow in &mut flows {
+            flow.file = self.file_ranks[flow.file as usize];
+        }
+        joined(&mut flows, each);
+    }
+
+    /// Returns true for a leg, and for a flow that may have one.
+    pub(super) fn may_have_legs(&self, flow: &ObservedFlow) -> bool {
+        self.shared.leg_targets.holds(self.hasher.hash_one(flow.target()))
+    }
+
+    pub(super) fn is_leg(&self, flow: &ObservedFlow) -> bool {
+        self.shared.places.is_firewall(flow.source)
+    }
 }
 
 /// How far apart two records of one flow may start or end: the clocks of two NICs and the minutes
 /// in which logs are cut.
 const SAME_FLOW_NS: i64 = 2_000_000_000;
 
-/// Joins records into logical flows, in the order of their first times.
+/// Joins records into flows.
 ///
 /// Records of one 5-tuple whose times touch (within 2 s) are one flow. The record at the sending
-/// NIC stands for it, since that NIC's routes decide; else a capture's, else the receiving NIC's. A
-/// flow *from* a firewall's address is a leg of the flow to the same destination and port that
-/// started up to `tolerance_ns` before it, nearest first, one leg a flow; without one it stands for
-/// itself.
+/// NIC stands for it, since that NIC's routes decide; else a capture's, else the receiving NIC's.
 ///
 /// Cost: O(n log n) for n records.
-pub(super) fn logical_flows(
-    flows: &[ObservedFlow],
-    is_firewall: impl Fn(IpAddr) -> bool,
-    tolerance_ns: i64,
-) -> Vec<LogicalFlow> {
-    let mut order: Vec<usize> = (0..flows.len()).collect();
-    let key = |index: usize| {
-        let flow = &flows[index];
-        (flow.source, flow.destination, flow.ports, flow.protocol)
-    };
-    order.sort_by(|&a, &b| {
-        (key(a), flows[a].start_time_ns, a).cmp(&(key(b), flows[b].start_time_ns, b))
+fn joined(records: &mut [ObservedFlow], mut each: impl FnMut(ObservedFlow)) {
+    records.sort_unstable_by(|a, b| {
+        a.key().cmp(&b.key()).then_with(|| a.time_order().cmp(&b.time_order()))
     });
-    let mut logical: Vec<LogicalFlow> = Vec::new();
-    let mut last_end_ns = i64::MIN;
-    for (position, &index) in order.iter().enumerate() {
-        let flow = &flows[index];
-        let continues = position > 0
-            && key(order[position - 1]) == key(index)
-            && flow.start_time_ns <= last_end_ns.saturating_add(SAME_FLOW_NS);
-        if continues {
-            last_end_ns = last_end_ns.max(flow.end_time_ns);
-            let current = logical.last_mut().expect("the first record opened one");
-            current.duplicates.push(index);
-            current.was_at_firewall |= flow.is_at_firewall;
-        } else {
-            last_end_ns = flow.end_time_ns;
-            logical.push(LogicalFlow {
-                primary: index,
-                duplicates: Vec::new(),
-                was_at_firewall: flow.is_at_firewall,
-            });
+    let mut rest = &*records;
+    while let Some(first) = rest.first() {
+        let mut last_end_ns = first.end_time_ns;
+        let mut length = 1;
+        while let Some(record) = rest.get(length)
+            && record.key() == first.key()
+            && record.start_time_ns <= last_end_ns.saturating_add(SAME_FLOW_NS)
+        {
+            last_end_ns = last_end_ns.max(record.end_time_ns);
+            length += 1;
         }
+        let (same, after) = rest.split_at(length);
+        rest = after;
+        let stands = same.iter().min_by_key(|record| rank(record)).expect("a flow has a record");
+        each(ObservedFlow {
+            tuples: same.iter().map(|record| record.tuples).sum(),
+            is_at_firewall: same.iter().any(|record| record.is_at_firewall),
+            ..*stands
+        });
     }
-    for flow in &mut logical {
-        choose_primary(flow, flows);
-    }
-    link_legs(&mut logical, flows, is_firewall, tolerance_ns);
-    logical.sort_by_key(|flow| (flows[flow.primary].start_time_ns, flow.primary));
-    logical
 }
 
-fn choose_primary(logical: &mut LogicalFlow, flows: &[ObservedFlow]) {
-    let rank = |&index: &usize| {
-        let flow = &flows[index];
-        let by_observer = match flow.direction {
-            _ if flow.is_at_firewall => 3,
-            Some(FlowDirection::Outbound) => 0,
-            None => 1,
-            Some(FlowDirection::Inbound) => 2,
-        };
-        (by_observer, flow.start_time_ns, index)
+fn rank(record: &ObservedFlow) -> (u8, i64, u32, u64) {
+    let by_observer = match record.direction {
+        _ if record.is_at_firewall => 3,
+        Some(FlowDirection::Outbound) => 0,
+        None => 1,
+        Some(FlowDirection::Inbound) => 2,
     };
-    let all = || std::iter::once(logical.primary).chain(logical.duplicates.iter().copied());
-    let best = all().min_by_key(rank).expect("a flow has a record");
-    let mut others: Vec<usize> = all().filter(|&index| index != best).collect();
-    others.sort_unstable();
-    logical.primary = best;
-    logical.duplicates = others;
+    (by_observer, record.start_time_ns, record.file, record.record)
 }
 
-fn link_legs(
-    logical: &mut Vec<LogicalFlow>,
-    flows: &[ObservedFlow],
-    is_firewall: impl Fn(IpAddr) -> bool,
+/// Joins legs with the flows that they belong to.
+///
+/// A flow *from* a firewall's address is a leg of the flow to the same destination and port that
+/// started up to `tolerance_ns` before it, one leg a flow, the nearest first; without one it stands
+/// for itself.
+///
+/// Cost: O(n log n) for n flows.
+pub(super) fn link_legs(
+    flows: &mut [ObservedFlow],
+    is_leg: impl Fn(&ObservedFlow) -> bool,
     tolerance_ns: i64,
+    mut each: impl FnMut(ObservedFlow),
 ) {
-    let (legs, mut whole): (Vec<_>, Vec<_>) = std::mem::take(logical)
-        .into_iter()
-        .partition(|flow| is_firewall(flows[flow.primary].source));
-    let target = |flow: &LogicalFlow| {
-        let record = &flows[flow.primary];
-        (record.destination, record.ports.map(|(_, port)| port), record.protocol)
-    };
-    whole.sort_by_key(|flow| (target(flow), flows[flow.primary].start_time_ns, flow.primary));
-    let mut has_leg = vec![false; whole.len()];
-    for leg in legs {
-        let start_ns = flows[leg.primary].start_time_ns;
-        let earliest = (target(&leg), start_ns.saturating_sub(tolerance_ns));
-        let first = whole
-            .partition_point(|flow| (target(flow), flows[flow.primary].start_time_ns) < earliest);
-        let nearest = whole[first..]
-            .iter()
-            .enumerate()
-            .take_while(|(_, flow)| {
-                target(flow) == target(&leg)
-                    && flows[flow.primary].start_time_ns <= start_ns.saturating_add(SAME_FLOW_NS)
-            })
-            .map(|(offset, _)| first + offset)
-            .filter(|&position| !has_leg[position])
-            .min_by_key(|&position| {
-                flows[whole[position].primary].start_time_ns.abs_diff(start_ns)
-            });
-        match nearest {
-            Some(position) => {
-                has_leg[position] = true;
-                whole[position].was_at_firewall = true;
-                whole[position].duplicates.push(leg.primary);
-                whole[position].duplicates.extend(leg.duplicates);
-            }
-            None => {
-                logical.push(LogicalFlow { was_at_firewall: true, ..leg });
-            }
+    flows.sort_unstable_by(|a, b| {
+        a.target().cmp(&b.target()).then_with(|| a.time_order().cmp(&b.time_order()))
+    });
+    for same_target in flows.chunk_by_mut(|a, b| a.target() == b.target()) {
+        let (legs, mut whole): (Vec<ObservedFlow>, Vec<ObservedFlow>) =
+            same_target.iter().partition(|flow| is_leg(flow));
+        let times = |flows: &[ObservedFlow]| -> Vec<i64> {
+            flows.iter().map(|flow| flow.start_time_ns).collect()
+        };
+        let reach = Reach { before_ns: SAME_FLOW_NS, after_ns: tolerance_ns };
+        let mut has_flow = vec![false; legs.len()];
+        for (flow, leg) in match_nearest(&times(&whole), &times(&legs), reach) {
+            whole[flow].is_at_firewall = true;
+            whole[flow].tuples += legs[leg].tuples;
+            has_flow[leg] = true;
+        }
+        whole.into_iter().for_each(&mut each);
+        for (leg, _) in legs.into_iter().zip(has_flow).filter(|(_, has_flow)| !has_flow) {
+            each(ObservedFlow { is_at_firewall: true, ..leg });
         }
     }
-    logical.append(&mut whole);
 }
 
-/// Flow logs of a firewall's subnet name it.
-fn is_firewall_subnet(target_resource_id: &str) -> bool {
-    target_resource_id
-        .rsplit('/')
-        .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case("AzureFirewallSubnet"))
+/// Marks of the targets that legs go to, of a fixed size: a target without a mark has no leg.
+struct TargetMarks(Box<[AtomicU64]>);
+
+impl TargetMarks {
+    const WORDS: usize = 1 << 14;
+
+    fn new() -> Self {
+        Self((0..Self::WORDS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn mark(&self, hash: u64) {
+        let (word, bit) = Self::place(hash);
+        self.0[word].fetch_or(bit, Ordering::Relaxed);
+    }
+
+    fn holds(&self, hash: u64) -> bool {
+        let (word, bit) = Self::place(hash);
+        self.0[word].load(Ordering::Relaxed) & bit != 0
+    }
+
+    fn place(hash: u64) -> (usize, u64) {
+        ((hash >> 6) as usize % Self::WORDS, 1 << (hash % 64))
+    }
 }
 
 #[cfg(test)]
@@ -273,17 +481,22 @@ mod tests {
             tuples: 2,
             packets: 10,
             bytes: 1000,
-            source_file: "log".into(),
-            source_record: 1,
+            file: 0,
+            record: 1,
         }
     }
 
-    fn joined(flows: &[ObservedFlow]) -> Vec<(usize, Vec<usize>, bool)> {
-        let is_firewall = |address: IpAddr| address.to_string().starts_with("10.13.76.");
-        logical_flows(flows, is_firewall, 5 * SECOND)
-            .into_iter()
-            .map(|flow| (flow.primary, flow.duplicates, flow.was_at_firewall))
-            .collect()
+    /// Start in seconds, tuples and whether it was at the firewall, of each logical flow.
+    fn logical(records: &[ObservedFlow]) -> Vec<(i64, u64, bool)> {
+        let mut flows = Vec::new();
+        joined(&mut records.to_vec(), |flow| flows.push(flow));
+        let is_leg = |flow: &ObservedFlow| flow.source.to_string().starts_with("10.13.76.");
+        let mut linked = Vec::new();
+        link_legs(&mut flows, is_leg, 5 * SECOND, |flow| {
+            linked.push((flow.start_time_ns / SECOND, flow.tuples, flow.is_at_firewall));
+        });
+        linked.sort_unstable();
+        linked
     }
 
     #[test]
@@ -294,7 +507,7 @@ mod tests {
             flow(11, "192.168.0.4", 5000, Some(Outbound)),
             flow(12, "192.168.0.4", 5001, Some(Inbound)),
         ];
-        assert_eq!(joined(&flows), [(1, vec![0], false), (2, vec![], false)]);
+        assert_eq!(logical(&flows), [(11, 4, false), (12, 2, false)]);
     }
 
     #[test]
@@ -305,7 +518,7 @@ mod tests {
             flow(17, "192.168.0.4", 5000, None),
         ];
         // 10..11 and 13 touch within 2 s; 13..14 and 17 do not.
-        assert_eq!(joined(&flows), [(0, vec![1], false), (2, vec![], false)]);
+        assert_eq!(logical(&flows), [(10, 4, false), (17, 2, false)]);
     }
 
     #[test]
@@ -315,7 +528,7 @@ mod tests {
             flow(11, "10.13.76.69", 40_000, None),
             flow(30, "10.13.76.70", 40_001, None),
         ];
-        assert_eq!(joined(&flows), [(0, vec![1], true), (2, vec![], true)]);
+        assert_eq!(logical(&flows), [(10, 4, true), (30, 2, true)]);
     }
 
     #[test]
@@ -325,8 +538,31 @@ mod tests {
             ..flow(10, "192.168.0.4", 5000, Some(FlowDirection::Inbound))
         };
         let flows = [at_firewall, flow(10, "192.168.0.4", 5000, Some(FlowDirection::Inbound))];
-        assert_eq!(joined(&flows), [(1, vec![0], true)]);
-        assert!(is_firewall_subnet("/x/virtualNetworks/hub/subnets/azurefirewallsubnet"));
-        assert!(!is_firewall_subnet("/x/virtualNetworks/AzureFirewallSubnet/subnets/web"));
+        assert_eq!(logical(&flows), [(10, 4, true)]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let v6 = ObservedFlow {
+            source: "fd00::4".parse().unwrap(),
+            ports: None,
+            protocol: 58,
+            is_denied: true,
+            is_at_firewall: true,
+            is_platform: true,
+            end_time_ns: i64::MIN,
+            bytes: u64::MAX,
+            file: u32::MAX,
+            ..flow(-10, "10.0.0.4", 0, None)
+        };
+        let flows = [
+            v6,
+            ObservedFlow { shows_begin: false, ..v6 },
+            flow(10, "10.0.0.4", 65_535, Some(FlowDirection::Inbound)),
+            flow(10, "10.0.0.4", 1, Some(FlowDirection::Outbound)),
+        ];
+        let mut bytes = Vec::new();
+        flows.iter().for_each(|flow| flow.write(&mut bytes));
+        assert_eq!(ObservedFlow::read_all(&bytes), flows);
     }
 }

@@ -2,26 +2,32 @@
 //! went around it, and why.
 //!
 //! In: labelled flows, a policy, and the evidence of firewall logs. Out: a [`CoverageReport`].
-//! Pure: no I/O, no clock.
+//! Pure: no clock, and no I/O but through the [`SpillRoom`](crate::spill::SpillRoom) that the
+//! caller gave.
 
 mod evidence;
 mod firewall_logs;
 mod flows;
+mod nearest;
 mod paths;
 mod places;
 mod places_of;
 mod policy;
+mod pools;
 mod report;
+mod sums;
+mod unobservable;
 mod verdict;
 mod verify;
 
 pub use evidence::{EvidenceCategory, EvidenceRecord};
 pub use firewall_logs::FirewallLogEvidence;
-pub use flows::{FlowGatherer, ObservedFlow, ObservedFlows};
+pub use flows::{FlowGatherer, ObservedFlows};
 pub use places::Places;
 pub use policy::{BuiltIn, BuiltInError, Exemption, Policy, PolicyError, Rule, Selector, Via};
+pub use pools::{PoolMember, PoolProblem};
 pub use report::{
     CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, Unobservable, Way,
 };
 pub use verdict::{FindingCode, Verdict};
-pub use verify::{FirewallEvidence, verify};
+pub use verify::{FirewallEvidence, Verifier};

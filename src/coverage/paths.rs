@@ -151,6 +151,15 @@ impl DirectionPath {
         &self.path.hops[0]
     }
 
+    /// The decision that a finding is about: the last one where the path goes nowhere, else the
+    /// first.
+    pub(super) fn decisive_hop(&self, code: FindingCode) -> &PathHop {
+        match code {
+            FindingCode::OneWay => self.path.hops.last().unwrap_or_else(|| self.first_hop()),
+            _ => self.first_hop(),
+        }
+    }
+
     fn goes_nowhere(&self) -> bool {
         matches!(self.path.outcome, PathOutcome::Dropped | PathOutcome::Loop)
     }
@@ -166,7 +175,13 @@ impl DirectionPath {
                 self.firewalls.iter().any(|firewall| firewall.eq_ignore_ascii_case(name))
             }
             Via::Gateway => leaves_by(NextHopClass::Gateway),
-            Via::Internet => leaves_by(NextHopClass::Internet),
+            // Straight, or the rule could not tell it from the Internet behind a firewall.
+            Via::Internet => {
+                leaves_by(NextHopClass::Internet)
+                    && !self.path.hops.iter().any(|hop| {
+                        matches!(hop.class, NextHopClass::Firewall | NextHopClass::Appliance)
+                    })
+            }
             Via::Direct => !self.path.hops.iter().any(|hop| {
                 matches!(
                     hop.class,
@@ -298,7 +313,7 @@ mod tests {
             ("10.2.0.4", "8.8.8.8", "firewall", "bypass internet_bypass forward"),
             ("8.8.8.8", "10.2.0.4", "firewall", "bypass internet_bypass back"),
             ("10.2.0.4", "8.8.8.8", "internet", "met"),
-            ("10.1.0.4", "8.8.8.8", "internet", "met"),
+            ("10.1.0.4", "8.8.8.8", "internet", "bypass wrong_next_hop forward"),
             ("10.1.0.4", "10.9.0.5", "firewall", "bypass private_endpoint_bypass forward"),
             ("10.1.0.4", "20.60.0.9", "firewall", "bypass service_endpoint_bypass forward"),
             ("10.1.0.4", "10.1.0.5", "firewall", "bypass vnet_bypass forward"),

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Policy, Selector};
+use super::pools::PoolMemberPlace;
+use super::{Policy, Selector, Unobservable};
 use crate::lpm::RangeTable;
-use crate::net::AddressPrefix;
 use crate::net::special::is_internet;
+use crate::net::{AddressPrefix, MacAddress};
 use crate::routing::NextHopClass;
 
 /// The named places of a snapshot, as sets of prefixes. Names are compared without case.
@@ -28,6 +29,20 @@ pub struct Places {
     pub firewalls: Vec<AddressPrefix>,
     /// Gateways' own addresses.
     pub gateways: Vec<AddressPrefix>,
+    /// Who records flows at a firewall.
+    pub(super) firewall_observers: FirewallObservers,
+    /// The members of application gateways' pools.
+    pub(super) pool_members: Vec<PoolMemberPlace>,
+    /// What no recording ever shows.
+    pub(super) unobservable: Vec<Unobservable>,
+}
+
+/// The NICs and subnets of firewalls, as flow logs name who recorded a flow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FirewallObservers {
+    pub(super) macs: Vec<MacAddress>,
+    /// Identifiers of NICs and subnets, in lower case.
+    pub(super) ids: Vec<String>,
 }
 
 /// The sets that a policy's selectors stand for.
@@ -122,6 +137,17 @@ impl Places {
             ),
             firewalls: table(&mut self.firewalls.iter().copied()),
         }
+    }
+}
+
+impl FirewallObservers {
+    /// Returns true where a record with this observer was made at a firewall. The subnet of an
+    /// Azure Firewall has one name everywhere.
+    pub(super) fn holds(&self, mac: Option<MacAddress>, target_resource_id: &str) -> bool {
+        let name = target_resource_id.rsplit('/').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("AzureFirewallSubnet")
+            || mac.is_some_and(|mac| self.macs.contains(&mac))
+            || self.ids.iter().any(|id| id.eq_ignore_ascii_case(target_resource_id))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The places of a snapshot: from its resources where they were exported, else from what the
 //! route tables give away.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Places;
+use super::places::FirewallObservers;
+use super::pools::pool_members;
+use super::{Places, unobservable};
 use crate::azure::resources::{ResourceId, Resources};
 use crate::azure::{NextHopType, RouteSource};
 use crate::fib::{SnapshotTables, Source};
@@ -26,6 +27,8 @@ impl Places {
         places.private_endpoints.dedup();
         places.on_premises.sort_unstable();
         places.on_premises.dedup();
+        places.add_firewall_observers(resources);
+        places.unobservable = unobservable::of_resources(resources);
         places
     }
 
@@ -68,18 +71,12 @@ impl Places {
                 self.subnets.insert(key, subnet.address_prefixes.clone());
             }
         }
-        let mut by_configuration: BTreeMap<String, IpAddr> = BTreeMap::new();
         for nic in &resources.network_interfaces {
             let addresses =
                 || nic.ip_configurations.iter().filter_map(|config| config.private_ip_address);
             self.nics.insert(nic.header.name.clone(), addresses().collect());
             if nic.private_endpoint.is_some() {
                 self.private_endpoints.extend(addresses());
-            }
-            for config in &nic.ip_configurations {
-                if let Some(address) = config.private_ip_address {
-                    by_configuration.insert(folded(&config.id), address);
-                }
             }
         }
         for endpoint in &resources.private_endpoints {
@@ -94,16 +91,33 @@ impl Places {
         for branch in &resources.hub_branches {
             self.on_premises.extend(&branch.address_prefixes);
         }
-        for gateway in &resources.application_gateways {
-            for pool in &gateway.pools {
-                let by_nic = pool
-                    .ip_configurations
-                    .iter()
-                    .filter_map(|id| by_configuration.get(&folded(id)).copied());
-                let members = pool.addresses.iter().copied().chain(by_nic).collect();
-                self.pools.insert(format!("{}/{}", gateway.header.name, pool.name), members);
+        self.pool_members = pool_members(resources);
+        for member in &self.pool_members {
+            self.pools.entry(member.pool.clone()).or_default().extend(member.address);
+        }
+    }
+
+    fn add_firewall_observers(&mut self, resources: &Resources) {
+        let is_firewall =
+            |address: IpAddr| self.firewalls.iter().any(|prefix| prefix.contains(address));
+        let mut observers = FirewallObservers::default();
+        for nic in &resources.network_interfaces {
+            let mut addresses =
+                nic.ip_configurations.iter().filter_map(|config| config.private_ip_address);
+            if addresses.any(is_firewall) {
+                observers.macs.extend(nic.mac);
+                observers.ids.push(folded(&nic.header.id));
             }
         }
+        let subnets = resources.virtual_networks.iter().flat_map(|network| &network.subnets);
+        for subnet in subnets {
+            let is_firewalls =
+                |space: &AddressPrefix| self.firewalls.iter().any(|prefix| prefix.covers(*space));
+            if subnet.address_prefixes.iter().any(is_firewalls) {
+                observers.ids.push(folded(&subnet.header.id));
+            }
+        }
+        self.firewall_observers = observers;
     }
 }
 

@@ -111,7 +111,7 @@ pub enum Via {
     },
     /// It leaves at a gateway.
     Gateway,
-    /// It leaves to the Internet.
+    /// It leaves to the Internet, through no firewall or appliance.
     Internet,
     /// It meets no firewall, appliance or gateway.
     Direct,

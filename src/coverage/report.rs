@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{FindingCode, Verdict};
+use super::{FindingCode, PoolMember, Verdict};
 use crate::classify::InputSummary;
 use crate::net::AddressPrefix;
 use crate::routing::NextHopClass;
@@ -25,6 +25,8 @@ pub struct CoverageReport {
     pub findings: Vec<Finding>,
     /// What the user should know and is no finding.
     pub warnings: Vec<String>,
+    /// The members of application gateways' pools, each with its flows.
+    pub pools: Vec<PoolMember>,
     /// What can never be recorded, a line a place.
     pub unobservable: Vec<Unobservable>,
     /// Where evidence came from.

@@ -1,22 +1,30 @@
 //! The verification: every logical flow gets a verdict, and what is wrong becomes findings.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ahash::AHashMap;
+use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use super::evidence::{Evidence, FlowIdentity, Shown};
-use super::flows::{LogicalFlow, logical_flows};
+use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
+use super::pools::PoolMemberPlace;
+use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
-    CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode,
-    FlowExample, ObservedFlow, Places, Policy, Verdict, Via, Way,
+    CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode, Places,
+    Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way, unobservable,
 };
+use crate::azure::{NextHopType, RouteSource};
 use crate::fib::{Fib, PathHop, SnapshotTables};
 use crate::net::AddressPrefix;
 use crate::net::special::is_platform;
-use crate::routing::{NextHopClass, RouteTable};
+use crate::routing::{NextHopClass, RouteRow, RouteTable};
+use crate::spill::{PARTITION_COUNT, PartitionBuffers, Partitions, SpillRoom};
 
 /// What firewalls logged.
 #[derive(Clone, Debug, Default)]
@@ -33,70 +41,207 @@ pub struct FirewallEvidence {
 ///
 /// The report lacks what only the caller knows: the books of the inputs and the hashes of files.
 ///
-/// Cost: O(n log n) for n flows; each pair of addresses is routed once.
-pub fn verify(
-    tables: &SnapshotTables,
-    fib: &Fib,
-    places: &Places,
-    policy: &Policy,
-    flows: &[ObservedFlow],
-    evidence: FirewallEvidence,
-) -> CoverageReport {
-    let tolerance_ns = evidence.time_tolerance_ns;
-    let evidence_sources = evidence.sources.clone();
-    let mut run = Run {
-        tables,
-        fib,
-        policy,
-        rules: CompiledPolicy::of(policy, places),
-        evidence: Evidence::new(evidence.records, evidence.sources, tolerance_ns),
-        paths: AHashMap::new(),
-        sums: Sums { timeline_step_ns: timeline_step_ns(flows), ..Sums::default() },
-        places: places.compile(),
-    };
-    let logical = logical_flows(flows, |address| run.places.is_firewall(address), tolerance_ns);
-    for flow in &logical {
-        run.judge(flow, flows);
-    }
-    run.report(places, evidence_sources)
+/// Flows are joined by 5-tuple, then with their legs by destination, then judged by source, since
+/// the lines of a log name a source; each time in partitions, of which as many are worked on at once
+/// as there are threads. What of them memory does not hold waits in the room that is given; so what
+/// one 5-tuple, one destination that legs go to, or one source has must fit, and the lines of the
+/// logs.
+///
+/// Cost: O(n log n) for n flows; each pair of addresses is routed about once.
+#[derive(Debug)]
+pub struct Verifier<'r> {
+    /// The route tables, for explanations.
+    pub tables: &'r SnapshotTables,
+    /// The same, compiled.
+    pub fib: &'r Fib,
+    /// What the policy's selectors stand for.
+    pub places: &'r Places,
+    /// What is asked.
+    pub policy: &'r Policy,
+    /// How many partitions are worked on at once, on the threads of the current rayon pool; at
+    /// least 1. The result does not depend on it.
+    pub threads: usize,
+    /// The bound on the memory of flows.
+    pub memory_bytes_max: usize,
+    /// Where flows go past the bound.
+    pub room: SpillRoom,
 }
 
-struct Run<'r> {
-    tables: &'r SnapshotTables,
-    fib: &'r Fib,
-    policy: &'r Policy,
+impl Verifier<'_> {
+    /// Gives every flow its verdict.
+    ///
+    /// # Errors
+    ///
+    /// When the room fails.
+    pub fn verify(
+        &self,
+        flows: FlowGatherer,
+        evidence: FirewallEvidence,
+    ) -> io::Result<CoverageReport> {
+        let tolerance_ns = evidence.time_tolerance_ns;
+        let mut gathered = flows.finish();
+        let (mut with_legs, mut by_source) = (self.partitions(), self.partitions());
+        self.join(&mut gathered, &mut with_legs, &mut by_source)?;
+        self.link(&gathered, &mut with_legs, &mut by_source, tolerance_ns)?;
+        let context = Context {
+            run: self,
+            rules: CompiledPolicy::of(self.policy, self.places),
+            places: self.places.compile(),
+            pool_members: PoolIndex::of(self.places),
+            evidence: Evidence::new(evidence.records, evidence.sources.clone(), tolerance_ns),
+            timeline_step_ns: timeline_step_ns(gathered.span_ns),
+            unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
+        };
+        let mut judges: Vec<Judge<'_>> = (0..self.threads).map(|_| Judge::new(&context)).collect();
+        self.for_each_round(
+            &mut by_source,
+            &mut judges,
+            |judge, bytes| {
+                judge.judge_all(ObservedFlow::read_all(bytes));
+                Ok(())
+            },
+            |_| Ok(()),
+        )?;
+        let mut sums = Sums::default();
+        judges.into_iter().for_each(|judge| sums.absorb(judge.sums));
+        Ok(context.report(sums, &gathered.files, evidence.sources))
+    }
+
+    /// A third of the memory each, since three stages overlap at most.
+    fn partitions(&self) -> Partitions {
+        Partitions::new(self.memory_bytes_max / 3, self.room.clone())
+    }
+
+    fn join(
+        &self,
+        gathered: &mut GatheredFlows,
+        with_legs: &mut Partitions,
+        by_source: &mut Partitions,
+    ) -> io::Result<()> {
+        let mut flows = std::mem::replace(&mut gathered.flows, self.partitions());
+        let gathered = &*gathered;
+        let mut buffers = self.buffers();
+        self.for_each_round(
+            &mut flows,
+            &mut buffers,
+            |(legs, whole), bytes| {
+                gathered.join(bytes, |flow| match gathered.may_have_legs(&flow) {
+                    true => {
+                        let hash = gathered.hasher.hash_one(flow.target());
+                        legs.push(hash, |bytes| flow.write(bytes));
+                    }
+                    false => {
+                        let hash = gathered.hasher.hash_one(flow.source);
+                        whole.push(hash, |bytes| flow.write(bytes));
+                    }
+                });
+                Ok(())
+            },
+            |(legs, whole)| {
+                with_legs.absorb(legs)?;
+                by_source.absorb(whole)
+            },
+        )
+    }
+
+    fn link(
+        &self,
+        gathered: &GatheredFlows,
+        with_legs: &mut Partitions,
+        by_source: &mut Partitions,
+        tolerance_ns: i64,
+    ) -> io::Result<()> {
+        let mut buffers = self.buffers();
+        self.for_each_round(
+            with_legs,
+            &mut buffers,
+            |(_, whole), bytes| {
+                let mut flows = ObservedFlow::read_all(bytes);
+                link_legs(
+                    &mut flows,
+                    |flow| gathered.is_leg(flow),
+                    tolerance_ns,
+                    |flow| {
+                        let hash = gathered.hasher.hash_one(flow.source);
+                        whole.push(hash, |bytes| flow.write(bytes));
+                    },
+                );
+                Ok(())
+            },
+            |(_, whole)| by_source.absorb(whole),
+        )
+    }
+
+    fn buffers(&self) -> Vec<(PartitionBuffers, PartitionBuffers)> {
+        (0..self.threads).map(|_| (PartitionBuffers::new(), PartitionBuffers::new())).collect()
+    }
+
+    /// Works on all partitions, as many at once as there are workers; `after` is called for each
+    /// worker between rounds.
+    fn for_each_round<W: Send>(
+        &self,
+        partitions: &mut Partitions,
+        workers: &mut [W],
+        work: impl Fn(&mut W, &[u8]) -> io::Result<()> + Sync,
+        mut after: impl FnMut(&mut W) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let all: Vec<usize> = (0..PARTITION_COUNT).collect();
+        for round in all.chunks(workers.len()) {
+            let taken: io::Result<Vec<Vec<u8>>> =
+                round.iter().map(|&partition| partitions.take(partition)).collect();
+            workers
+                .par_iter_mut()
+                .zip(taken?)
+                .try_for_each(|(worker, bytes)| work(worker, &bytes))?;
+            workers.iter_mut().try_for_each(&mut after)?;
+        }
+        Ok(())
+    }
+}
+
+/// What every thread looks at.
+struct Context<'r> {
+    run: &'r Verifier<'r>,
     rules: CompiledPolicy,
     places: CompiledPlaces,
+    pool_members: PoolIndex,
     evidence: Evidence,
-    paths: AHashMap<(IpAddr, IpAddr), FlowPaths>,
+    timeline_step_ns: i64,
+    unobservable: Vec<Unobservable>,
+}
+
+/// The work of one thread.
+struct Judge<'c> {
+    context: &'c Context<'c>,
     sums: Sums,
+    /// What is known of the flows of the current source to each destination.
+    pairs: AHashMap<IpAddr, Arc<Pair>>,
+}
+
+/// What the flows from one address to another have in common.
+struct Pair {
+    is_platform: bool,
+    is_suspect: bool,
+    /// One end is a firewall's address.
+    is_leg: bool,
+    way: usize,
+    /// The rules and exemptions that hold its addresses, and what its paths say of each rule.
+    rules: SmallVec<[(usize, PathVerdict); 4]>,
+    exemptions: SmallVec<[usize; 2]>,
+    passes_firewall: bool,
+    /// Positions among the members of pools.
+    pool_members: SmallVec<[usize; 2]>,
+}
+
+/// The members of pools by their addresses, each with the prefixes of its gateway.
+struct PoolIndex {
+    by_address: AHashMap<IpAddr, Vec<(usize, Vec<AddressPrefix>)>>,
 }
 
 /// The selectors of a policy as sets, in the order of its rules.
 struct CompiledPolicy {
     rules: Vec<(AddressSet, AddressSet)>,
     exemptions: Vec<(AddressSet, AddressSet)>,
-}
-
-#[derive(Default)]
-struct Sums {
-    totals: BTreeMap<Verdict, CoverageTotals>,
-    by_rule: BTreeMap<(usize, Verdict), CoverageTotals>,
-    by_way: BTreeMap<Way, CoverageTotals>,
-    timeline: BTreeMap<(i64, Verdict), CoverageTotals>,
-    timeline_step_ns: i64,
-    findings: BTreeMap<FindingKey, FindingSums>,
-}
-
-/// A rule by its position, a code, a source and a destination.
-type FindingKey = (usize, FindingCode, IpAddr, IpAddr);
-
-struct FindingSums {
-    verdict: Verdict,
-    is_back: bool,
-    totals: CoverageTotals,
-    examples: Vec<FlowExample>,
-    files: Vec<std::sync::Arc<str>>,
 }
 
 /// What one rule says of one flow.
@@ -107,15 +252,44 @@ struct RuleVerdict {
     is_back: bool,
 }
 
-impl Run<'_> {
-    fn judge(&mut self, logical: &LogicalFlow, flows: &[ObservedFlow]) {
-        let flow = &flows[logical.primary];
-        let totals = totals_of(logical, flows);
-        let rules = self.rule_verdicts(flow, logical);
-        let verdict = self.verdict(flow, logical, &rules);
+impl<'c> Judge<'c> {
+    /// More pairs of one source than this are looked up again when they come back.
+    const PAIRS_MAX: usize = 1 << 16;
+
+    fn new(context: &'c Context<'c>) -> Self {
+        Self { context, sums: Sums::default(), pairs: AHashMap::new() }
+    }
+
+    /// Judges the flows of a partition, which has all that its sources sent.
+    fn judge_all(&mut self, mut flows: Vec<ObservedFlow>) {
+        flows.sort_unstable_by(|a, b| {
+            a.source.cmp(&b.source).then_with(|| a.time_order().cmp(&b.time_order()))
+        });
+        let mut identities: Vec<FlowIdentity> = Vec::new();
+        for of_source in flows.chunk_by(|a, b| a.source == b.source) {
+            identities.clear();
+            identities.extend(of_source.iter().map(FlowIdentity::of));
+            let shown = self.context.evidence.look_for(of_source[0].source, &identities);
+            self.pairs.clear();
+            for (flow, shown) in of_source.iter().zip(shown) {
+                let shown =
+                    if flow.is_at_firewall { Shown::Seen { is_weak: false } } else { shown };
+                self.judge(flow, shown);
+            }
+        }
+    }
+
+    fn judge(&mut self, flow: &ObservedFlow, shown: Shown) {
+        let pair = self.pair(flow.source, flow.destination);
+        let totals = CoverageTotals::of(flow);
+        let rules = self.context.rule_verdicts(flow, &pair, shown);
+        let verdict = self.context.verdict(flow, &pair, &rules);
         self.sums.totals.entry(verdict).or_default().add(totals);
+        for &member in &pair.pool_members {
+            self.sums.pools.entry(member).or_default().add(totals);
+        }
         if verdict.counts_in_percentages() {
-            let step = flow.start_time_ns.div_euclid(self.sums.timeline_step_ns);
+            let step = flow.start_time_ns.div_euclid(self.context.timeline_step_ns);
             self.sums.timeline.entry((step, verdict)).or_default().add(totals);
         }
         if verdict >= Verdict::Unknown {
@@ -124,39 +298,71 @@ impl Run<'_> {
             }
         }
         if !matches!(verdict, Verdict::Platform | Verdict::Exempt | Verdict::Denied) {
-            let way = self.way(flow, verdict);
-            self.sums.by_way.entry(way).or_default().add(totals);
+            self.sums.add_way(pair.way, verdict.is_finding(), totals);
         }
         if verdict.is_finding() {
             for rule in rules.iter().filter(|rule| rule.verdict.is_finding()) {
-                self.sums.add_finding(rule, flow, totals);
+                let code = rule.code.expect("a finding has a code");
+                let key = (rule.rule, code, flow.source, flow.destination);
+                self.sums.add_finding(key, rule.verdict, rule.is_back, flow);
             }
         }
     }
 
+    fn pair(&mut self, source: IpAddr, destination: IpAddr) -> Arc<Pair> {
+        if let Some(pair) = self.pairs.get(&destination) {
+            return pair.clone();
+        }
+        if self.pairs.len() >= Self::PAIRS_MAX {
+            self.pairs.clear();
+        }
+        let context = self.context;
+        let places = &context.places;
+        let paths = FlowPaths::of(context.run.fib, places, source, destination);
+        let policy = context.run.policy;
+        let rules = (0..policy.rules.len()).filter(|&index| {
+            let rule = &policy.rules[index];
+            context.holds(&context.rules.rules[index], rule.both_ways, source, destination)
+                && !(rule.between_vnets && places.are_in_one_vnet(source, destination))
+        });
+        let exemptions = (0..policy.exemptions.len()).filter(|&index| {
+            let both_ways = policy.exemptions[index].both_ways;
+            context.holds(&context.rules.exemptions[index], both_ways, source, destination)
+        });
+        let pair = Arc::new(Pair {
+            is_platform: is_platform(source) || is_platform(destination),
+            is_suspect: places.is_private_endpoint(source),
+            is_leg: places.is_firewall(source) || places.is_firewall(destination),
+            way: self.sums.way(context.way(&paths, source, destination)),
+            rules: rules.map(|index| (index, paths.judge(&policy.rules[index].via))).collect(),
+            exemptions: exemptions.collect(),
+            passes_firewall: paths.pass_firewall(),
+            pool_members: context.pool_members.of_pair(source, destination),
+        });
+        self.pairs.insert(destination, pair.clone());
+        pair
+    }
+}
+
+impl Context<'_> {
     /// The verdict of a flow: what comes before any rule, else the worst of its rules.
-    fn verdict(
-        &self,
-        flow: &ObservedFlow,
-        logical: &LogicalFlow,
-        rules: &[RuleVerdict],
-    ) -> Verdict {
-        let (source, destination) = (flow.source, flow.destination);
-        if flow.is_platform || is_platform(source) || is_platform(destination) {
+    fn verdict(&self, flow: &ObservedFlow, pair: &Pair, rules: &[RuleVerdict]) -> Verdict {
+        let policy = self.run.policy;
+        if flow.is_platform || pair.is_platform {
             return Verdict::Platform;
         }
-        if self.is_exempt(flow) {
+        let mut exemptions = pair.exemptions.iter().map(|&index| &policy.exemptions[index]);
+        if exemptions.any(|exempt| is_asked(flow, &exempt.ports, exempt.protocol)) {
             return Verdict::Exempt;
         }
         if flow.is_denied {
             return Verdict::Denied;
         }
-        if self.places.is_private_endpoint(source) {
+        if pair.is_suspect {
             return Verdict::SuspectDirection;
         }
         // A leg without the flow that it belongs to: it left a firewall, and nothing asks more.
-        let is_leg = self.places.is_firewall(source) || self.places.is_firewall(destination);
-        if is_leg && logical.was_at_firewall {
+        if pair.is_leg && flow.is_at_firewall {
             return Verdict::NotRequired;
         }
         rules
@@ -166,92 +372,57 @@ impl Run<'_> {
             .unwrap_or(Verdict::NotRequired)
     }
 
-    fn is_exempt(&self, flow: &ObservedFlow) -> bool {
-        self.policy.exemptions.iter().zip(&self.rules.exemptions).any(|(exemption, sets)| {
-            self.matches(sets, &exemption.ports, exemption.protocol, exemption.both_ways, flow)
-        })
-    }
-
-    fn matches(
+    fn holds(
         &self,
         (from, to): &(AddressSet, AddressSet),
-        ports: &[u16],
-        protocol: Option<u8>,
         both_ways: bool,
-        flow: &ObservedFlow,
+        source: IpAddr,
+        destination: IpAddr,
     ) -> bool {
         let holds = |source, destination| {
             from.holds(source, &self.places) && to.holds(destination, &self.places)
         };
-        protocol.is_none_or(|protocol| protocol == flow.protocol)
-            && (ports.is_empty() || flow.ports.is_some_and(|(_, port)| ports.contains(&port)))
-            && (holds(flow.source, flow.destination)
-                || (both_ways && holds(flow.destination, flow.source)))
+        holds(source, destination) || (both_ways && holds(destination, source))
     }
 
-    fn rule_verdicts(&mut self, flow: &ObservedFlow, logical: &LogicalFlow) -> Vec<RuleVerdict> {
-        let matching: Vec<usize> = (0..self.policy.rules.len())
-            .filter(|&index| {
-                let rule = &self.policy.rules[index];
-                let sets = &self.rules.rules[index];
-                self.matches(sets, &rule.ports, rule.protocol, rule.both_ways, flow)
-                    && !(rule.between_vnets
-                        && self.places.are_in_one_vnet(flow.source, flow.destination))
+    fn rule_verdicts(
+        &self,
+        flow: &ObservedFlow,
+        pair: &Pair,
+        shown: Shown,
+    ) -> SmallVec<[RuleVerdict; 4]> {
+        let rules = &self.run.policy.rules;
+        pair.rules
+            .iter()
+            .filter(|&&(index, _)| is_asked(flow, &rules[index].ports, rules[index].protocol))
+            .map(|&(index, path)| {
+                judge_rule(index, &rules[index].via, path, pair.passes_firewall, shown)
             })
-            .collect();
-        if matching.is_empty() {
-            return Vec::new();
-        }
-        let paths = self.paths_of(flow.source, flow.destination);
-        let shown = self.shown(flow, logical);
-        matching
-            .into_iter()
-            .map(|rule| judge_rule(rule, &self.policy.rules[rule].via, &paths, shown))
             .collect()
     }
 
-    fn paths_of(&mut self, source: IpAddr, destination: IpAddr) -> FlowPaths {
-        let (fib, places) = (self.fib, &self.places);
-        self.paths
-            .entry((source, destination))
-            .or_insert_with(|| FlowPaths::of(fib, places, source, destination))
-            .clone()
-    }
-
-    fn shown(&mut self, flow: &ObservedFlow, logical: &LogicalFlow) -> Shown {
-        let shown = self.evidence.look_for(&FlowIdentity {
-            start_time_ns: flow.start_time_ns,
-            source: flow.source,
-            destination: flow.destination,
-            ports: flow.ports,
-            protocol: flow.protocol,
-            shows_begin: flow.shows_begin,
-        });
-        if logical.was_at_firewall { Shown::Seen { is_weak: false } } else { shown }
-    }
-
-    fn way(&mut self, flow: &ObservedFlow, verdict: Verdict) -> Way {
-        let paths = self.paths_of(flow.source, flow.destination);
+    fn way(&self, paths: &FlowPaths, source: IpAddr, destination: IpAddr) -> Way {
         let hop = paths.forward.path().or(paths.back.path()).map(|path| *path.first_hop());
-        let next_hop = hop.and_then(|hop| hop.next_hop).map(|id| self.fib.next_hop(id));
+        let next_hop = hop.and_then(|hop| hop.next_hop).map(|id| self.run.fib.next_hop(id));
         Way {
-            source_group: self.group(flow.source),
+            source_group: self.group(source),
             next_hop_class: hop.map_or(NextHopClass::Unknown, |hop| hop.class),
             next_hop_name: next_hop.and_then(|hop| {
                 let ips = hop.ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
                 hop.name.clone().or_else(|| (!ips.is_empty()).then_some(ips))
             }),
-            destination_group: self.group(flow.destination),
-            is_finding: verdict.is_finding(),
+            destination_group: self.group(destination),
+            is_finding: false,
         }
     }
 
     fn group(&self, address: IpAddr) -> String {
+        let fib = self.run.fib;
         if self.places.is_private_endpoint(address) {
             return "private endpoints".to_owned();
         }
-        if let Some(table) = self.fib.sources().by_address(address) {
-            return self.fib.info(table).id.clone();
+        if let Some(table) = fib.sources().by_address(address) {
+            return fib.info(table).id.clone();
         }
         if self.places.is_on_premises(address) {
             return "on-premises".to_owned();
@@ -259,16 +430,22 @@ impl Run<'_> {
         if self.places.is_internet(address) { "Internet" } else { "other" }.to_owned()
     }
 
-    fn report(self, places: &Places, evidence_sources: Vec<EvidenceSource>) -> CoverageReport {
+    fn report(
+        &self,
+        mut sums: Sums,
+        files: &[Arc<str>],
+        evidence_sources: Vec<EvidenceSource>,
+    ) -> CoverageReport {
+        let (places, policy) = (self.run.places, self.run.policy);
         let warnings = places
-            .empty_selectors(self.policy)
+            .empty_selectors(policy)
             .into_iter()
             .map(|selector| {
                 format!("the policy's selector `{selector}` matches nothing in the snapshot")
             })
             .collect();
         let mut findings: Vec<Finding> =
-            self.sums.findings.iter().map(|(key, sums)| self.finding(key, sums)).collect();
+            sums.findings.iter().map(|(key, sums)| self.finding(key, sums, files)).collect();
         findings.sort_by(|a, b| {
             (b.totals.bytes, b.totals.flows).cmp(&(a.totals.bytes, a.totals.flows)).then_with(
                 || {
@@ -281,18 +458,18 @@ impl Run<'_> {
                 },
             )
         });
-        let step_ns = self.sums.timeline_step_ns;
         let mut by_rule: Vec<(String, Vec<(Verdict, CoverageTotals)>)> =
-            self.policy.rules.iter().map(|rule| (rule.name.clone(), Vec::new())).collect();
-        for (&(rule, verdict), &totals) in &self.sums.by_rule {
+            policy.rules.iter().map(|rule| (rule.name.clone(), Vec::new())).collect();
+        for (&(rule, verdict), &totals) in &sums.by_rule {
             by_rule[rule].1.push((verdict, totals));
         }
+        let step_ns = self.timeline_step_ns;
         CoverageReport {
-            totals: self.sums.totals.into_iter().collect(),
+            by_way: sums.take_ways(),
+            pools: self.pools(&sums.pools),
+            totals: sums.totals.into_iter().collect(),
             by_rule,
-            by_way: self.sums.by_way.into_iter().collect(),
-            timeline: self
-                .sums
+            timeline: sums
                 .timeline
                 .into_iter()
                 .map(|((step, verdict), totals)| (step.saturating_mul(step_ns), verdict, totals))
@@ -300,24 +477,70 @@ impl Run<'_> {
             timeline_step_ns: step_ns,
             findings,
             warnings,
+            unobservable: self.unobservable.clone(),
             evidence_sources,
             shows_percentages: true,
             ..CoverageReport::default()
         }
     }
 
-    fn finding(&self, key: &FindingKey, sums: &FindingSums) -> Finding {
+    fn pools(&self, sums: &BTreeMap<usize, CoverageTotals>) -> Vec<PoolMember> {
+        let members = self.run.places.pool_members.iter().enumerate();
+        members
+            .map(|(index, place)| {
+                let totals = sums.get(&index).copied().unwrap_or_default();
+                let next_hop_class = place.address.and_then(|address| {
+                    let gateway = place.gateway.first()?.address();
+                    let table = self.run.fib.sources().by_address(gateway)?;
+                    Some(self.run.fib.path(table, address).hops[0].class)
+                });
+                PoolMember {
+                    problem: self.problem(place, next_hop_class, totals),
+                    pool: place.pool.clone(),
+                    member: place.member.clone(),
+                    address: place.address,
+                    health: place.health.clone(),
+                    next_hop_class,
+                    totals,
+                }
+            })
+            .collect()
+    }
+
+    fn problem(
+        &self,
+        place: &PoolMemberPlace,
+        next_hop_class: Option<NextHopClass>,
+        totals: CoverageTotals,
+    ) -> Option<PoolProblem> {
+        let Some(address) = place.address else {
+            return Some(match place.is_name {
+                true => PoolProblem::UnresolvedName,
+                false => PoolProblem::UnknownMember,
+            });
+        };
+        if self.places.is_internet(address) {
+            return Some(PoolProblem::PublicAddress);
+        }
+        if matches!(next_hop_class, Some(NextHopClass::Dropped | NextHopClass::NoRoute)) {
+            return Some(PoolProblem::NoRoute);
+        }
+        (totals.flows == 0).then_some(PoolProblem::NoFlows)
+    }
+
+    fn finding(&self, key: &FindingKey, sums: &FindingSums, files: &[Arc<str>]) -> Finding {
         let &(rule, code, source, destination) = key;
-        let paths = &self.paths[&(source, destination)];
+        let fib = self.run.fib;
+        let paths = FlowPaths::of(fib, &self.places, source, destination);
         let (direction, receiver) = match sums.is_back {
             true => (&paths.back, source),
             false => (&paths.forward, destination),
         };
-        let hop = direction.path().map(|path| *path.first_hop());
-        let matched = hop.and_then(|hop| self.fib.matched(hop.table, receiver));
+        let hop = direction.path().map(|path| *path.decisive_hop(code));
+        let matched = hop.and_then(|hop| fib.matched(hop.table, receiver));
         Finding {
             verdict: sums.verdict,
-            rule: self.policy.rules[rule].name.clone(),
+            rule: self.run.policy.rules[rule].name.clone(),
             code,
             message: hop.map_or_else(
                 || code.description().to_owned(),
@@ -325,12 +548,12 @@ impl Run<'_> {
             ),
             source,
             destination,
-            route_table_id: hop.map(|hop| self.fib.info(hop.table).id.clone()),
+            route_table_id: hop.map(|hop| fib.info(hop.table).id.clone()),
             matched_prefix: matched.map(|matched| matched.prefix),
             next_hop_class: hop.map_or(NextHopClass::Unknown, |hop| hop.class),
-            evidence: sums.files.iter().map(ToString::to_string).collect(),
+            evidence: sums.files.iter().map(|&file| files[file as usize].to_string()).collect(),
             totals: sums.totals,
-            examples: sums.examples.clone(),
+            examples: sums.examples.iter().map(|example| example.named(files)).collect(),
         }
     }
 
@@ -342,8 +565,8 @@ impl Run<'_> {
         receiver: IpAddr,
         prefix: Option<AddressPrefix>,
     ) -> String {
-        let table = &self.tables.tables[hop.table.index()];
-        let explanation = table.explain(&self.tables.owners, receiver);
+        let table = &self.run.tables.tables[hop.table.index()];
+        let explanation = table.explain(&self.run.tables.owners, receiver);
         let route = match (&explanation.next_hop, &explanation.route_source, prefix) {
             (Some(next_hop), Some(source), Some(prefix)) => format!(
                 "{} routes {receiver} by {} {prefix} to {}",
@@ -353,7 +576,32 @@ impl Run<'_> {
             ),
             _ => format!("{} has no route for {receiver}", table.id),
         };
-        format!("{route}; {}", mend(code, table, receiver, prefix))
+        let near_miss = near_miss(code, table, receiver, prefix);
+        format!("{route}; {near_miss}{}", mend(code, table, receiver, prefix))
+    }
+}
+
+impl PoolIndex {
+    fn of(places: &Places) -> Self {
+        let mut by_address: AHashMap<IpAddr, Vec<_>> = AHashMap::new();
+        for (index, member) in places.pool_members.iter().enumerate() {
+            if let Some(address) = member.address {
+                by_address.entry(address).or_default().push((index, member.gateway.clone()));
+            }
+        }
+        Self { by_address }
+    }
+
+    /// The members that a flow goes to; without the gateway's subnet whoever sends it counts.
+    fn of_pair(&self, source: IpAddr, destination: IpAddr) -> SmallVec<[usize; 2]> {
+        let members = self.by_address.get(&destination).map(Vec::as_slice).unwrap_or_default();
+        members
+            .iter()
+            .filter(|(_, gateway)| {
+                gateway.is_empty() || gateway.iter().any(|prefix| prefix.contains(source))
+            })
+            .map(|(index, _)| *index)
+            .collect()
     }
 }
 
@@ -374,43 +622,25 @@ impl CompiledPolicy {
     }
 }
 
-impl Sums {
-    const EXAMPLES_MAX: usize = 5;
-    const FILES_MAX: usize = 10;
-
-    fn add_finding(&mut self, rule: &RuleVerdict, flow: &ObservedFlow, totals: CoverageTotals) {
-        let code = rule.code.expect("a finding has a code");
-        let key = (rule.rule, code, flow.source, flow.destination);
-        let finding = self.findings.entry(key).or_insert_with(|| FindingSums {
-            verdict: rule.verdict,
-            is_back: rule.is_back,
-            totals: CoverageTotals::default(),
-            examples: Vec::new(),
-            files: Vec::new(),
-        });
-        finding.totals.add(totals);
-        if finding.examples.len() < Self::EXAMPLES_MAX {
-            finding.examples.push(FlowExample {
-                start_time_ns: flow.start_time_ns,
-                ports: flow.ports,
-                protocol: flow.protocol,
-                source_file: flow.source_file.to_string(),
-                source_record: flow.source_record,
-            });
-        }
-        if finding.files.len() < Self::FILES_MAX && !finding.files.contains(&flow.source_file) {
-            finding.files.push(flow.source_file.clone());
-        }
-    }
+/// What a rule says of ports and protocol.
+fn is_asked(flow: &ObservedFlow, ports: &[u16], protocol: Option<u8>) -> bool {
+    protocol.is_none_or(|protocol| protocol == flow.protocol)
+        && (ports.is_empty() || flow.ports.is_some_and(|(_, port)| ports.contains(&port)))
 }
 
-fn judge_rule(rule: usize, via: &Via, paths: &FlowPaths, shown: Shown) -> RuleVerdict {
+fn judge_rule(
+    rule: usize,
+    via: &Via,
+    path: PathVerdict,
+    passes_firewall: bool,
+    shown: Shown,
+) -> RuleVerdict {
     let plain = |verdict| RuleVerdict { rule, verdict, code: None, is_back: false };
     let is_seen = matches!(shown, Shown::Seen { .. });
     let of_firewall = matches!(via, Via::Firewall { .. });
-    match paths.judge(via) {
+    match path {
         PathVerdict::Unknown => plain(Verdict::Unknown),
-        PathVerdict::Broken { .. } if is_seen && of_firewall && !paths.pass_firewall() => {
+        PathVerdict::Broken { .. } if is_seen && of_firewall && !passes_firewall => {
             plain(Verdict::Unexpected)
         }
         PathVerdict::Broken { verdict, code, is_back } => {
@@ -434,29 +664,38 @@ fn worst_first(verdict: &Verdict) -> (bool, Verdict) {
     (!verdict.is_finding(), *verdict)
 }
 
-fn totals_of(logical: &LogicalFlow, flows: &[ObservedFlow]) -> CoverageTotals {
-    let primary = &flows[logical.primary];
-    let duplicates: u64 = logical.duplicates.iter().map(|&index| flows[index].tuples).sum();
-    CoverageTotals {
-        flows: 1,
-        tuples: primary.tuples + duplicates,
-        packets: primary.packets,
-        bytes: primary.bytes,
-    }
-}
-
 /// A step of the timeline, so that there are about sixty: a whole number of minutes or seconds.
-fn timeline_step_ns(flows: &[ObservedFlow]) -> i64 {
+fn timeline_step_ns((first, last): (i64, i64)) -> i64 {
     const STEPS_MAX: i64 = 60;
     const SECOND: i64 = 1_000_000_000;
-    let first = flows.iter().map(|flow| flow.start_time_ns).min().unwrap_or(0);
-    let last = flows.iter().map(|flow| flow.start_time_ns).max().unwrap_or(0);
     let span = last.saturating_sub(first);
     [1, 10, 60, 300, 600, 1800, 3600, 6 * 3600, 86_400, 7 * 86_400]
         .into_iter()
         .map(|seconds| seconds * SECOND)
         .find(|step| span / step < STEPS_MAX)
         .unwrap_or(30 * 86_400 * SECOND)
+}
+
+/// A user-defined route to an appliance that holds neighbours of the receiver and not itself: most
+/// likely it was meant, too.
+fn near_miss(
+    code: FindingCode,
+    table: &RouteTable,
+    receiver: IpAddr,
+    prefix: Option<AddressPrefix>,
+) -> String {
+    let is_direct = matches!(code, FindingCode::PeeringBypass | FindingCode::VnetBypass);
+    let Some(prefix) = prefix.filter(|_| is_direct) else { return String::new() };
+    let missed = table
+        .rows()
+        .filter(|row| row.rejected.is_none() && row.source == RouteSource::User)
+        .filter(|row| row.next_hop_type == NextHopType::VirtualAppliance)
+        .filter_map(RouteRow::prefix)
+        .filter(|route| prefix.covers(*route) && !route.contains(receiver))
+        .max_by_key(|route| route.length());
+    missed.map_or_else(String::new, |route| {
+        format!("the user-defined route for {route} does not hold {receiver}: ")
+    })
 }
 
 /// The change that would mend a finding.
@@ -513,10 +752,10 @@ fn best_covering_route(table: &RouteTable, receiver: IpAddr) -> Option<(String, 
     let row = table
         .rows()
         .filter(|row| row.rejected.is_none())
-        .filter(|row| row.next_hop_type != crate::azure::NextHopType::InterfaceEndpoint)
+        .filter(|row| row.next_hop_type != NextHopType::InterfaceEndpoint)
         .filter(|row| row.prefix().is_some_and(|prefix| prefix.contains(receiver)))
         .max_by_key(|row| row.prefix().map(AddressPrefix::length))?;
-    (row.source != crate::azure::RouteSource::User)
+    (row.source != RouteSource::User)
         .then(|| row.prefix().map(|prefix| (row.next_hop_type.as_str().to_owned(), prefix)))
         .flatten()
 }

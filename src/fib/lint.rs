@@ -263,3 +263,32 @@ pub fn count_by_severity(findings: &[Finding]) -> BTreeMap<Severity, usize> {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::ServiceEndpointPriority;
+    use crate::routing::testing::routes;
+
+    /// Source: Azure keeps the first four addresses of a subnet, and the last.
+    #[test]
+    fn a_machine_has_the_fifth_address_of_its_subnet_or_one_behind_endpoints() {
+        let priority = ServiceEndpointPriority::default();
+        let table = |text: &str| RouteTable::from_export("t", &routes(text), priority);
+        let without = table("Default Active 10.0.0.0/16 VnetLocal");
+        let with = table(
+            "Default Active 10.0.0.4/32 InterfaceEndpoint\n\
+             Default Active 10.0.0.5/32 InterfaceEndpoint",
+        );
+        for (prefix, table, want) in [
+            ("10.0.0.0/24", &without, Some("10.0.0.4")),
+            ("10.0.0.8/29", &without, Some("10.0.0.12")),
+            ("10.0.0.0/24", &with, Some("10.0.0.6")),
+            ("fd00::/64", &without, None),
+        ] {
+            let want: Option<IpAddr> = want.map(|text| text.parse().unwrap());
+            let sources = [Source::Prefix(prefix.parse().unwrap())];
+            assert_eq!(ordinary_address(table, &sources), want, "{prefix}");
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! What a run over generated traffic must say.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::router::Hop;
 use super::{NaiveRouter, Verdict};
@@ -72,6 +74,27 @@ impl Expected {
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, self)?;
         out.write_all(b"\n")
+    }
+}
+
+impl Expected {
+    /// Returns what `nexthop classify --format json` printed otherwise than expected: the first
+    /// such key, with what was printed and what was expected.
+    pub fn difference(&self, printed: &[u8]) -> Option<String> {
+        let printed: Value = match serde_json::from_slice(printed) {
+            Ok(printed) => printed,
+            Err(error) => return Some(error.to_string()),
+        };
+        let expected = serde_json::to_value(self).expect("texts and numbers");
+        let keys = expected.as_object().expect("an object");
+        let (key, want) = keys.iter().find(|(key, want)| printed[*key] != **want)?;
+        Some(format!("{key} is {} and not {want}", printed[key]))
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).expect("texts and numbers"))
     }
 }
 

@@ -10,7 +10,8 @@
 //!   seed ────┤      │ NaiveRouter
 //!            │      ▼
 //!            ├▶ CaptureShape ─▶ packets ──▶ pcap, pcapng ─┐
-//!            └▶ FlowLogShape ─▶ tuples ───▶ blobs ────────┴▶ Expected
+//!            ├▶ FlowLogShape ─▶ tuples ───▶ blobs ────────┴▶ Expected
+//!            └▶ EstateShape ──▶ exports, policy, blobs, firewall logs ─▶ ExpectedVerdicts
 //! ```
 //!
 //! The same seed and shape give the same bytes on every machine: random numbers are our own, there
@@ -20,6 +21,7 @@
 
 mod capture;
 mod conversation;
+mod estate;
 mod expected;
 mod flow_log;
 mod frame;
@@ -30,6 +32,7 @@ mod routes;
 mod snapshot;
 
 pub use capture::{CaptureContainer, CaptureShape, PacketSize};
+pub use estate::{EstateShape, ExpectedVerdicts};
 pub use expected::{Expected, FLOW_COLUMNS, TUPLE_COLUMNS};
 pub use flow_log::FlowLogShape;
 pub use random::{Random, Zipf};

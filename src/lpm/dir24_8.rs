@@ -180,6 +180,33 @@ mod tests {
                 let neighbours = [0x7F, 0x80, 0x81].map(|low| table.lookup(slot << 8 | low));
                 assert_eq!(neighbours, [0, value, 0], "slot {slot}");
             }
+            let hosts: Vec<u32> = (0..values.len() as u32).map(|slot| slot << 8 | 0x80).collect();
+            for isa in Isa::available() {
+                let mut found = vec![0xDEAD; hosts.len()];
+                table.lookup_batch(isa, &hosts, &mut found);
+                assert_eq!(found, values, "{isa:?}");
+            }
+        }
+    }
+
+    /// Codes that stand for values of their own, in slots that are whole.
+    #[test]
+    fn codes_of_whole_slots_are_their_values() {
+        let routes: Vec<Route> = (1..=200u16)
+            .map(|slot| {
+                let address = Ipv4Addr::from_bits(u32::from(slot) << 8);
+                (AddressPrefix::new(address.into(), 24).unwrap(), 1_000 + slot)
+            })
+            .collect();
+        let table = compile(&flatten(&routes, 0)).unwrap();
+        let addresses: Vec<u32> = (0..=201).map(|slot| slot << 8 | 9).collect();
+        let want: Vec<u16> = (0..=201)
+            .map(|slot| if (1..=200).contains(&slot) { 1_000 + slot } else { 0 })
+            .collect();
+        for isa in Isa::available() {
+            let mut values = vec![0xDEAD; addresses.len()];
+            table.lookup_batch(isa, &addresses, &mut values);
+            assert_eq!(values, want, "{isa:?}");
         }
     }
 

@@ -165,7 +165,8 @@ impl<L: Copy + Into<u16>> PoptrieTables<L> {
             indices[place] = nodes[place];
             self.step(addresses, &mut indices, place, offset);
         }
-        while places.keep(&indices, |index| index & DEEPER != 0) {
+        while !places.as_slice().is_empty() {
+            places = Places::marked(&indices, DEEPER, DEEPER);
             offset += STRIDE;
             for &place in places.as_slice() {
                 self.step(addresses, &mut indices, usize::from(place), offset);

@@ -16,11 +16,15 @@ use crate::memory::{HugeSlice, prefetch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pointer(u32);
 
-/// A block of upper halves, cut into slots of equal size.
+/// Upper halves of addresses, cut into slots of equal size between the first and the last edge that
+/// any route has among them. The slots at both ends stand for all that lies outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BlockHeader {
-    /// What to add to `upper half >> shift`, wrapping, for the index of the slot's pointer.
-    offset: u32,
+pub(super) struct Block {
+    first: u64,
+    /// Of the pointer of the first slot.
+    slots_first: u32,
+    /// Less one.
+    slot_count: u32,
     shift: u32,
 }
 
@@ -56,19 +60,11 @@ pub(super) struct Window {
     pub is_limit: bool,
 }
 
-/// The first table: upper halves cut into slots of equal size between the first and the last that
-/// any route tells apart. The slots at both ends stand for all that lies outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Front {
-    pub first: u64,
-    pub shift: u32,
-}
-
-/// A tree's arrays, checked: every pointer leads inside, and blocks are not entered from outside.
+/// A tree's arrays, checked: every pointer and every slot leads inside.
 pub(super) struct TreeTables {
-    front: Front,
-    front_slots: HugeSlice<Pointer>,
-    headers: HugeSlice<BlockHeader>,
+    /// Where every address begins.
+    root: Block,
+    blocks: HugeSlice<Block>,
     slots: HugeSlice<Pointer>,
     lines: HugeSlice<Line>,
 }
@@ -81,6 +77,8 @@ impl Pointer {
     pub(super) const INDEX_MAX: usize = 1 << 30;
 
     const INDEX_MASK: u32 = (1 << 30) - 1;
+    const KIND_MASK: u32 = !Self::INDEX_MASK;
+    const LINE_MASK: u32 = 1 << 31;
     const BLOCK: u32 = 1 << 30;
     /// Lines have the upper bit.
     const LOWER_LINE: u32 = 2 << 30;
@@ -131,16 +129,23 @@ impl Pointer {
     }
 }
 
-impl BlockHeader {
-    /// Describes the block from `first` on, in slots of `2^shift` whose pointers begin at
-    /// `slots_first`.
-    pub(super) fn new(first: u64, shift: u32, slots_first: usize) -> Self {
-        Self { offset: (slots_first as u32).wrapping_sub((first >> shift) as u32), shift }
+impl Block {
+    /// Describes slots of `2^shift` from `first` on, whose pointers are those at `slots`.
+    pub(super) fn new(first: u64, shift: u32, slots: std::ops::Range<usize>) -> Self {
+        assert!(shift < 64 && !slots.is_empty() && slots.end <= u32::MAX as usize);
+        let slot_count = (slots.len() - 1) as u32;
+        Self { first, slots_first: slots.start as u32, slot_count, shift }
     }
 
+    /// Returns the index of the pointer of an upper half.
     #[inline(always)]
     fn slot(self, upper: u64) -> usize {
-        ((upper >> self.shift) as u32).wrapping_add(self.offset) as usize
+        let slot = upper.saturating_sub(self.first) >> self.shift;
+        self.slots_first as usize + slot.min(self.slot_count.into()) as usize
+    }
+
+    fn slot_last(self) -> usize {
+        self.slots_first as usize + self.slot_count as usize
     }
 }
 
@@ -178,43 +183,25 @@ impl Line {
     }
 }
 
-impl Front {
-    #[inline(always)]
-    fn slot(self, upper: u64, slot_count: usize) -> usize {
-        (upper.saturating_sub(self.first) >> self.shift).min(slot_count as u64 - 1) as usize
-    }
-}
-
 impl TreeTables {
     /// Takes the arrays.
     ///
-    /// A block's slots cannot be checked one by one, since which addresses reach it follows from
-    /// all that leads to it. So a kernel reads them with bounds checks.
-    ///
     /// # Panics
     ///
-    /// Panics if a pointer leads outside.
-    pub(super) fn new(
-        front: Front,
-        front_slots: &[Pointer],
-        headers: &[BlockHeader],
-        slots: &[Pointer],
-        lines: &[Line],
-    ) -> Self {
-        assert!(!front_slots.is_empty() && front.shift < 64);
-        assert!(headers.iter().all(|header| header.shift < 64));
+    /// Panics if a pointer or a slot leads outside.
+    pub(super) fn new(root: Block, blocks: &[Block], slots: &[Pointer], lines: &[Line]) -> Self {
+        assert!(blocks.iter().chain([&root]).all(|block| block.slot_last() < slots.len()));
         let in_lines = || lines.iter().flat_map(|line| &line.targets);
         assert!(in_lines().all(|pointer| !pointer.is_block()));
         let leads_inside = |pointer: &Pointer| match pointer {
-            pointer if pointer.is_block() => pointer.index() < headers.len(),
+            pointer if pointer.is_block() => pointer.index() < blocks.len(),
             pointer if pointer.is_line() => pointer.index() < lines.len(),
             _ => true,
         };
-        assert!(front_slots.iter().chain(slots).chain(in_lines()).all(leads_inside));
+        assert!(slots.iter().chain(in_lines()).all(leads_inside));
         Self {
-            front,
-            front_slots: HugeSlice::new(front_slots),
-            headers: HugeSlice::new(headers),
+            root,
+            blocks: HugeSlice::new(blocks),
             slots: HugeSlice::new(slots),
             lines: HugeSlice::new(lines),
         }
@@ -222,9 +209,9 @@ impl TreeTables {
 
     pub(super) fn lookup(&self, address: u128) -> u16 {
         let halves = [address as u64, (address >> 64) as u64];
-        let mut pointer = self.front_slots[self.front.slot(halves[1], self.front_slots.len())];
+        let mut pointer = self.slots[self.root.slot(halves[1])];
         while pointer.is_block() {
-            pointer = self.slots[self.headers[pointer.index()].slot(halves[1])];
+            pointer = self.slots[self.blocks[pointer.index()].slot(halves[1])];
         }
         while pointer.is_line() {
             let line = &self.lines[pointer.index()];
@@ -251,10 +238,7 @@ impl TreeTables {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.front_slots)
-            + size_of_val(&*self.headers)
-            + size_of_val(&*self.slots)
-            + size_of_val(&*self.lines)
+        size_of_val(&*self.blocks) + size_of_val(&*self.slots) + size_of_val(&*self.lines)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -262,54 +246,69 @@ impl TreeTables {
     fn lookup_burst_avx2(&self, addresses: &[u128], values: &mut [u16]) {
         let count = addresses.len().min(values.len()).min(BURST);
         let addresses = &addresses[..count];
-        let mut pointers = [Pointer(0); BURST];
-        for (pointer, &address) in pointers.iter_mut().zip(addresses) {
-            let slot = self.front.slot((address >> 64) as u64, self.front_slots.len());
-            // SAFETY: `slot` is below the number of slots, which is not 0.
-            *pointer = unsafe { at(&self.front_slots, slot) };
-            self.prefetch(*pointer);
+        let mut slots = [0u32; BURST];
+        for (slot, &address) in slots.iter_mut().zip(addresses) {
+            *slot = self.root.slot((address >> 64) as u64) as u32;
+            prefetch(&self.slots, *slot as usize);
+        }
+        let mut pointers = [0; BURST];
+        for (pointer, &slot) in pointers.iter_mut().zip(&slots[..count]) {
+            // SAFETY: every slot of a block has its pointer: `new` checked it.
+            *pointer = unsafe { at(&self.slots, slot as usize) }.0;
         }
 
-        let mut places = Places::all(count);
-        while places.keep(&pointers, Pointer::is_block) {
+        loop {
+            let places = Places::marked(&pointers, Pointer::KIND_MASK, Pointer::BLOCK);
+            if places.as_slice().is_empty() {
+                break;
+            }
             for &place in places.as_slice() {
                 let place = usize::from(place);
                 // SAFETY: a place below `count`, whose pointer leads to a block.
-                let (upper, header) = unsafe {
+                unsafe {
                     let upper = (at(addresses, place) >> 64) as u64;
-                    (upper, at(&self.headers, at(&pointers, place).index()))
-                };
-                let pointer = self.slots[header.slot(upper)];
-                self.prefetch(pointer);
-                pointers[place] = pointer;
+                    let block = self.blocks.get_unchecked(Pointer(at(&pointers, place)).index());
+                    let slot = block.slot(upper);
+                    *slots.get_unchecked_mut(place) = slot as u32;
+                    prefetch(&self.slots, slot);
+                }
+            }
+            for &place in places.as_slice() {
+                let place = usize::from(place);
+                // SAFETY: every slot of a block has its pointer: `new` checked it.
+                unsafe {
+                    let slot = at(&slots, place) as usize;
+                    *pointers.get_unchecked_mut(place) = at(&self.slots, slot).0;
+                }
             }
         }
-        places = Places::all(count);
-        while places.keep(&pointers, Pointer::is_line) {
+        loop {
+            let places = Places::marked(&pointers, Pointer::LINE_MASK, Pointer::LINE_MASK);
+            if places.as_slice().is_empty() {
+                break;
+            }
+            for &place in places.as_slice() {
+                // SAFETY: a place below `count`.
+                let pointer = unsafe { at(&pointers, usize::from(place)) };
+                prefetch(&self.lines, Pointer(pointer).index());
+            }
             for &place in places.as_slice() {
                 let place = usize::from(place);
                 // SAFETY: a place below `count`, whose pointer leads to a line. An address is two
                 // halves, the lower one first on a little-endian machine. A rank is at most 7.
-                let pointer = unsafe {
-                    let pointer = at(&pointers, place);
+                unsafe {
+                    let pointer = Pointer(at(&pointers, place));
                     let halves = addresses.as_ptr().add(place).cast::<u64>();
                     let line = self.lines.get_unchecked(pointer.index());
                     let key = line.key_of(*halves.add(pointer.half()));
-                    *line.targets.get_unchecked(rank(line, key))
-                };
-                self.prefetch(pointer);
-                pointers[place] = pointer;
+                    let target = line.targets.get_unchecked(rank(line, key));
+                    *pointers.get_unchecked_mut(place) = target.0;
+                }
             }
         }
-        for (value, pointer) in values.iter_mut().zip(&pointers[..count]) {
-            *value = pointer.0 as u16;
+        for (value, &pointer) in values.iter_mut().zip(&pointers[..count]) {
+            *value = pointer as u16;
         }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    fn prefetch(&self, pointer: Pointer) {
-        prefetch(&self.lines, pointer.index());
     }
 }
 

@@ -58,3 +58,14 @@ pub use forest::{LpmForest, LpmForestBuilder};
 pub use naive::NaiveTable;
 pub use range_table::RangeTable;
 pub use table::{LpmTable, Route};
+
+/// Returns the instructions that batches are looked up with on this machine.
+///
+/// # Examples
+///
+/// ```
+/// assert!(["portable", "AVX2"].contains(&nexthop::lpm::instructions()));
+/// ```
+pub fn instructions() -> &'static str {
+    kernel::Isa::best().as_str()
+}

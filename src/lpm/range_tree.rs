@@ -1,7 +1,7 @@
 //! A tree over flat ranges of IPv6 addresses: a direct table in front, searched lines at its ends.
 //!
 //! ```text
-//!   upper half ─▶ front: slots of equal size between the first and the last route
+//!   upper half ─▶ block: slots of equal size between the first edge and the last
 //!                   │
 //!                   ├─▶ value
 //!                   ├─▶ block: slots again, of a smaller size, where many ranges begin
@@ -17,13 +17,13 @@
 //! the Internet is longer than /64, while three of four prefixes of Azure's service tags are: the
 //! lower half costs those alone, and in the same pace.
 //!
-//! The front spans from the first edge to the last only, so that its slots are not wasted on the
-//! seven eighths of the address space that nobody routes.
+//! A block spans from the first edge in it to the last only, so that its slots are not wasted on the
+//! seven eighths of the address space that nobody routes, nor on what lies around a cluster.
 
 use super::engine::{Engine, LpmKind};
 use super::error::CompileError;
 use super::kernel::Isa;
-use super::kernel_tree::{BlockHeader, Front, Line, Pointer, TreeTables, Window};
+use super::kernel_tree::{Block, Line, Pointer, TreeTables, Window};
 use super::ranges::Range;
 
 /// A tree of ranges.
@@ -34,7 +34,7 @@ pub(super) struct RangeTree {
 /// The ranges of a line.
 const LINE_LENGTH: usize = 8;
 
-/// A table of slots has up to this many for each range that begins in it.
+/// A block has up to this many slots for each range that begins in it.
 const SLOTS_A_RANGE: usize = 4;
 
 /// From so many ranges on, slots are better than lines of lines.
@@ -52,9 +52,9 @@ impl RangeTree {
     fn compile_within(ranges: &[Range<u128, u16>], index_max: usize) -> Result<Self, CompileError> {
         let mut arrays = Arrays { index_max, ..Arrays::default() };
         let uppers = arrays.split_halves(ranges)?;
-        let (front, front_slots) = arrays.emit_front(&uppers)?;
-        let Arrays { headers, slots, lines, .. } = &arrays;
-        Ok(Self { tables: TreeTables::new(front, &front_slots, headers, slots, lines) })
+        let root = arrays.emit_block(0, 64, &uppers)?;
+        let Arrays { blocks, slots, lines, .. } = &arrays;
+        Ok(Self { tables: TreeTables::new(root, blocks, slots, lines) })
     }
 }
 
@@ -86,7 +86,7 @@ struct Half {
 /// What the tree is made of.
 #[derive(Default)]
 struct Arrays {
-    headers: Vec<BlockHeader>,
+    blocks: Vec<Block>,
     slots: Vec<Pointer>,
     lines: Vec<Line>,
     index_max: usize,
@@ -124,47 +124,46 @@ impl Arrays {
         Ok(uppers)
     }
 
-    fn emit_front(&mut self, uppers: &[Half]) -> Result<(Front, Vec<Pointer>), CompileError> {
-        let (Some(inner_first), Some(inner_last)) = (uppers.get(1), uppers.last()) else {
-            let front = Front { first: 0, shift: 0 };
-            return Ok((front, vec![uppers[0].target]));
-        };
-        let span_bits = 64 - (inner_last.first - inner_first.first).leading_zeros();
-        let shift = span_bits.saturating_sub(slot_bits(uppers.len()));
-        // One slot before the first edge, one behind the last.
-        let first = (inner_first.first >> shift).saturating_sub(1);
-        let last = (inner_last.first >> shift).saturating_add(1).min(u64::MAX >> shift);
-        let mut front_slots = Vec::with_capacity((last - first) as usize + 1);
-        let mut start = 0;
-        for slot in first..=last {
-            let (ranges, next) = ranges_of_slot(uppers, start, slot, shift);
-            front_slots.push(self.emit(slot << shift, shift, ranges)?);
-            start = next;
-        }
-        Ok((Front { first: first << shift, shift }, front_slots))
-    }
-
     /// Makes what `2^bits` upper halves from `first` on meet; the first of `ranges` may begin
     /// before them.
     fn emit(&mut self, first: u64, bits: u32, ranges: &[Half]) -> Result<Pointer, CompileError> {
         if ranges.len() < BLOCK_LENGTH_MIN {
             return self.emit_windows(first, bits, ranges, Pointer::upper_line);
         }
-        let slot_bits = slot_bits(ranges.len()).min(bits);
-        let shift = bits - slot_bits;
+        let block = self.emit_block(first, bits, ranges)?;
+        self.blocks.push(block);
+        Ok(Pointer::block(self.blocks.len() - 1))
+    }
+
+    /// Makes slots for the `2^bits` upper halves from `first` on, between their edges: routes lie in
+    /// clusters, and slots on all that is around those would leave few for them.
+    fn emit_block(
+        &mut self,
+        first: u64,
+        bits: u32,
+        ranges: &[Half],
+    ) -> Result<Block, CompileError> {
         let slots_first = self.slots.len();
-        self.check(slots_first + (1 << slot_bits), "slots")?;
-        self.slots.resize(slots_first + (1 << slot_bits), Pointer::value(0));
-        let index = self.headers.len();
-        self.headers.push(BlockHeader::new(first, shift, slots_first));
+        let (Some(inner_first), Some(inner_last)) = (ranges.get(1), ranges.last()) else {
+            self.slots.push(ranges[0].target);
+            return Ok(Block::new(first, 0, slots_first..slots_first + 1));
+        };
+        let span_bits = 64 - (inner_last.first - inner_first.first).leading_zeros();
+        let shift = span_bits.saturating_sub(slot_bits(ranges.len()));
+        // One slot before the first edge, one behind the last, if there is any address.
+        let last = first | u64::MAX >> (64 - bits);
+        let slot_first = (inner_first.first >> shift).saturating_sub(1).max(first >> shift);
+        let slot_last = (inner_last.first >> shift).saturating_add(1).min(last >> shift);
+        let slots_end = slots_first + (slot_last - slot_first) as usize + 1;
+        self.check(slots_end, "slots")?;
+        self.slots.resize(slots_end, Pointer::value(0));
         let mut start = 0;
-        for slot in 0..1 << slot_bits {
-            let (ranges, next) = ranges_of_slot(ranges, start, (first >> shift) + slot, shift);
-            let pointer = self.emit(first + (slot << shift), shift, ranges)?;
-            self.slots[slots_first + slot as usize] = pointer;
+        for (slot, index) in (slot_first..=slot_last).zip(slots_first..) {
+            let (ranges, next) = ranges_of_slot(ranges, start, slot, shift);
+            self.slots[index] = self.emit(slot << shift, shift, ranges)?;
             start = next;
         }
-        Ok(Pointer::block(index))
+        Ok(Block::new(slot_first << shift, shift, slots_first..slots_end))
     }
 
     /// Makes what the lower halves of one split /64 meet.
@@ -327,6 +326,27 @@ mod tests {
         // Any one alone, so that other edges do not choose the windows.
         for route in &routes {
             check_routes(COMPILE, &[*route, ("2000::/3".parse().unwrap(), 9)], &[]);
+        }
+    }
+
+    #[test]
+    fn memory_is_in_proportion_to_the_ranges() {
+        let bytes = |count: u128| COMPILE(&hosts("2001:db8::", 70, count)).memory_bytes();
+        // At the least the upper half of each edge and what it leads to.
+        assert!(bytes(4_000) >= 4_000 * 12, "{}", bytes(4_000));
+        assert!(bytes(4_000) <= 4_000 * 200, "{}", bytes(4_000));
+        assert!(bytes(4_000) > 7 * bytes(500), "{} {}", bytes(4_000), bytes(500));
+    }
+
+    #[test]
+    fn blocks_reach_the_ends_of_the_address_space() {
+        // Clusters that make a block each, at both ends and in between, alone and together.
+        let clusters =
+            [("::", 64), ("2001:db8::", 80), ("ffff:ffff:ffff:ff80::", 64), ("fff0::", 112)];
+        let clusters = clusters.map(|(first, shift)| hosts(first, shift, 128));
+        check_routes(COMPILE, &clusters.concat(), &[]);
+        for routes in clusters {
+            check_routes(COMPILE, &routes, &[]);
         }
     }
 

@@ -297,3 +297,93 @@ pub fn checksum(values: &[u16]) -> u64 {
         .zip(values)
         .fold(0, |sum, (place, &value)| sum.wrapping_add(place.wrapping_mul(u64::from(value))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: S. Vigna's `splitmix64.c`, the first outputs for the seed 1234567.
+    #[test]
+    fn numbers_are_those_of_the_published_generator() {
+        let mut random = Random::new(1_234_567);
+        let drawn: [u64; 3] = std::array::from_fn(|_| random.next_bits());
+        assert_eq!(
+            drawn,
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
+    }
+
+    #[test]
+    fn tables_share_their_hubs_routes_and_have_own_ones_in_their_network() {
+        let tables = azure_tables(TABLES_A_HUB + 2, 5);
+        let hub = |index: usize| &tables[index][..HUB_ROUTE_COUNT];
+        assert!((1..TABLES_A_HUB).all(|index| hub(index) == hub(0)));
+        assert_ne!(hub(TABLES_A_HUB), hub(0));
+        assert_eq!(hub(TABLES_A_HUB), hub(TABLES_A_HUB + 1));
+        for table in &tables {
+            let own: Vec<AddressPrefix> =
+                table[HUB_ROUTE_COUNT..].iter().map(|route| route.0).collect();
+            assert_eq!((own.len(), own[0].length()), (60, 18));
+            assert!(own.iter().all(|prefix| own[0].covers(*prefix)));
+            let count = |length: u8| own.iter().filter(|own| own.length() == length).count();
+            // Of 59, each third is a host; the others are of four lengths.
+            assert_eq!([24, 25, 26, 27, 32].map(count), [10, 10, 10, 10, 19]);
+        }
+    }
+
+    #[test]
+    fn families_of_routes_lie_in_their_blocks() {
+        let lengths = |routes: &[Route], wanted: fn(u8) -> bool| {
+            routes.iter().filter(|(prefix, _)| wanted(prefix.length())).count()
+        };
+        let routes = internet_routes(16_000, 5);
+        for family in routes.chunks(16) {
+            let (block, rest) = (family[0].0, &family[1..]);
+            assert!((11..=16).contains(&block.length()));
+            assert!(rest.iter().all(|(prefix, _)| block.covers(*prefix) && *prefix != block));
+        }
+        assert!((8_500..9_500).contains(&lengths(&routes, |length| length == 24)));
+        assert!((1..50).contains(&lengths(&routes, |length| length > 24)));
+
+        let routes = internet_routes_v6(16_000, 5);
+        for family in routes.chunks(16) {
+            let (block, rest) = (family[0].0, &family[1..]);
+            assert_eq!(block.length(), 32);
+            assert!(rest.iter().all(|(prefix, _)| block.covers(*prefix) && *prefix != block));
+            assert_eq!(lengths(rest, |length| length >= 117), 3);
+            assert_eq!(lengths(rest, |length| (33..=48).contains(&length)), 12);
+        }
+    }
+
+    #[test]
+    fn streams_are_what_they_are_called() {
+        let (routes, v6) = (azure_tables(1, 5).remove(0), internet_routes_v6(100, 5));
+        let everything = [("0.0.0.0/0".parse().unwrap(), 1)];
+        let is_in = |routes: &[Route], address: IpAddr| {
+            routes.iter().any(|(prefix, _)| prefix.length() > 0 && prefix.contains(address))
+        };
+        let count_in = |addresses: &[u32]| {
+            let inside =
+                addresses.iter().filter(|&&at| is_in(&routes[1..], Ipv4Addr::from(at).into()));
+            inside.count()
+        };
+        let uniform = Stream::Uniform.addresses_v4(&routes, 2_000, 5);
+        assert_eq!(uniform, Stream::Uniform.addresses_v4(&everything, 2_000, 5));
+        assert!((2..400).contains(&count_in(&uniform)), "{}", count_in(&uniform));
+        assert!(count_in(&Stream::InTable.addresses_v4(&routes, 2_000, 5)) > 1_900);
+        let in_table = Stream::InTable.addresses_v6(&v6, 2_000, 5);
+        assert_eq!(in_table.len(), 2_000);
+        assert!(in_table.iter().all(|&at| is_in(&v6, Ipv6Addr::from(at).into())));
+
+        // The harmonic number of a million is 14.39.
+        let zipf = Stream::Zipf.addresses_v4(&everything, 14_390, 5);
+        let mut counts: std::collections::HashMap<u32, usize> = Default::default();
+        zipf.iter().for_each(|&address| *counts.entry(address).or_default() += 1);
+        let mut counts: Vec<usize> = counts.into_values().collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        for (rank, count) in counts[..3].iter().enumerate() {
+            let expected = 1_000 / (rank + 1);
+            assert!(count.abs_diff(expected) < 120, "{rank}: {count}, expected {expected}");
+        }
+    }
+}

@@ -9,9 +9,10 @@ use super::coverage_summary::{Shares, time_text};
 use super::json::{Books, ByKey};
 use crate::classify::InputSummary;
 use crate::coverage::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, Unobservable, Verdict,
-    Way,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, PoolMember, PoolProblem,
+    Unobservable, Verdict, Way,
 };
+use crate::routing::NextHopClass;
 
 /// Writes the result of a verification as one JSON object, indented, with a line end.
 ///
@@ -55,6 +56,7 @@ struct Report<'a> {
     inputs: Vec<InputJson<'a>>,
     books: Books,
     evidence_sources: Vec<EvidenceJson<'a>>,
+    pools: Vec<PoolMemberJson<'a>>,
     unobservable: Vec<UnobservableJson<'a>>,
     warnings: &'a [String],
     findings: Findings<'a>,
@@ -133,6 +135,18 @@ struct EvidenceJson<'a> {
 }
 
 #[derive(Serialize)]
+struct PoolMemberJson<'a> {
+    pool: &'a str,
+    member: &'a str,
+    address: Option<String>,
+    health: Option<&'a str>,
+    next_hop_class: Option<&'static str>,
+    problem: Option<&'static str>,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+#[derive(Serialize)]
 struct UnobservableJson<'a> {
     code: &'static str,
     place: &'a str,
@@ -194,6 +208,7 @@ impl<'a> Report<'a> {
             inputs: inputs(report),
             books: Books::new(&report.total),
             evidence_sources: report.evidence_sources.iter().map(EvidenceJson::new).collect(),
+            pools: report.pools.iter().map(PoolMemberJson::new).collect(),
             unobservable: report.unobservable.iter().map(UnobservableJson::new).collect(),
             warnings: &report.warnings,
             findings: Findings(&report.findings),
@@ -231,6 +246,20 @@ impl<'a> WayJson<'a> {
             destination_group: &way.destination_group,
             is_finding: way.is_finding,
             sums: Sums::new(*totals),
+        }
+    }
+}
+
+impl<'a> PoolMemberJson<'a> {
+    fn new(member: &'a PoolMember) -> Self {
+        Self {
+            pool: &member.pool,
+            member: &member.member,
+            address: member.address.map(|address| address.to_string()),
+            health: member.health.as_deref(),
+            next_hop_class: member.next_hop_class.map(NextHopClass::as_str),
+            problem: member.problem.map(PoolProblem::as_str),
+            sums: Sums::new(member.totals),
         }
     }
 }
@@ -433,6 +462,11 @@ mod tests {
                 "from": "2025-01-20T18:00:00.000000Z", "to": "2025-01-20T19:00:00.000000Z",
                 "records": 7
             }],
+            "pools": [{
+                "pool": "appgw/claims", "member": "claims.example.net", "address": null,
+                "health": "Unhealthy", "next_hop_class": null, "problem": "unresolved_name",
+                "flows": 0, "tuples": 0, "packets": 0, "bytes": 0
+            }],
             "unobservable": [{
                 "code": "app_service_integration", "place": "spoke/app-integration",
                 "message": "flow logs never record the App Service instances of this subnet"
@@ -456,6 +490,9 @@ mod tests {
                 "/evidence_sources/0/path",
                 "/evidence_sources/0/firewall",
                 "/evidence_sources/0/categories/1",
+                "/pools/0/pool",
+                "/pools/0/member",
+                "/pools/0/health",
                 "/unobservable/0/place",
                 "/unobservable/0/message",
                 "/warnings/0",

@@ -2,8 +2,8 @@
 
 use crate::classify::InputSummary;
 use crate::coverage::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FlowExample,
-    Unobservable, Verdict, Way,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FlowExample, PoolMember,
+    PoolProblem, Unobservable, Verdict, Way,
 };
 use crate::routing::NextHopClass;
 use crate::traffic::{Damage, InputName, NotApplicable, SourceFormat, Tally, Unknown};
@@ -103,6 +103,15 @@ pub(super) fn sample(mut text: impl FnMut(&str) -> String) -> CoverageReport {
         timeline_step_ns: 60_000_000_000,
         findings: sample_findings(text),
         warnings: vec![text("7 flows were seen at hub-firewall, though no route leads there")],
+        pools: vec![PoolMember {
+            pool: text("appgw/claims"),
+            member: text("claims.example.net"),
+            address: None,
+            health: Some(text("Unhealthy")),
+            next_hop_class: None,
+            problem: Some(PoolProblem::UnresolvedName),
+            totals: CoverageTotals::default(),
+        }],
         unobservable: vec![Unobservable {
             code: "app_service_integration",
             place: text("spoke/app-integration"),

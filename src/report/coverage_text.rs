@@ -10,7 +10,8 @@ use super::coverage_summary::{
 use super::display::{bytes, grouped, neutral};
 use super::table::{Align, Table};
 use super::text::{DAMAGED, Page, reasons};
-use crate::coverage::{CoverageReport, Finding, FlowExample, Verdict};
+use crate::coverage::{CoverageReport, Finding, FlowExample, PoolMember, PoolProblem, Verdict};
+use crate::routing::NextHopClass;
 
 /// Writes the result of a verification, made for 80 to 100 columns: the verdict and why, coverage
 /// by rule, the worst offenders with the route that causes each and the change that would mend it,
@@ -44,6 +45,7 @@ pub fn write_coverage_text(
     page.rules()?;
     page.verdicts()?;
     page.offenders()?;
+    page.pools()?;
     page.unobservable()?;
     page.evidence()?;
     page.warnings()?;
@@ -197,6 +199,41 @@ impl CoveragePage<'_> {
         match findings.len().saturating_sub(pairs_max) {
             0 => Ok(()),
             more => self.field("", &format!("… and {} more pairs", grouped(more as u64))),
+        }
+    }
+
+    fn pools(&mut self) -> io::Result<()> {
+        let mut table = Table::new([
+            ("flows", Align::Right),
+            ("bytes", Align::Right),
+            ("first hop", Align::Left),
+            ("health", Align::Left),
+            ("problem", Align::Left),
+            ("pool", Align::Left),
+            ("member", Align::Left),
+        ]);
+        // What is wrong first, so that it is not what a long list leaves out.
+        let mut members: Vec<&PoolMember> = self.report.pools.iter().collect();
+        members.sort_by_key(|member| member.problem.is_none());
+        let lines_max = self.page.lines_max();
+        for member in members.iter().take(lines_max) {
+            table.line([
+                grouped(member.totals.flows),
+                bytes(member.totals.bytes),
+                member.next_hop_class.map_or("", NextHopClass::as_str).to_owned(),
+                neutral(member.health.as_deref().unwrap_or_default()).into_owned(),
+                member.problem.map_or("", PoolProblem::as_str).to_owned(),
+                neutral(&member.pool).into_owned(),
+                neutral(&member.member).into_owned(),
+            ]);
+            if member.problem.is_some() {
+                table.mark_last();
+            }
+        }
+        self.page.table("Backend pools of application gateways", &table)?;
+        match members.len().saturating_sub(lines_max) {
+            0 => Ok(()),
+            _ => self.page.and_more(members.len(), "members"),
         }
     }
 

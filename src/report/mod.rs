@@ -12,6 +12,7 @@
 //! references for XML.
 
 mod atomic_file;
+mod bench;
 mod cell;
 mod compare;
 mod coverage_json;
@@ -38,6 +39,9 @@ mod table;
 mod text;
 
 pub use atomic_file::{AtomicFile, AtomicFileError};
+pub use bench::{
+    BaselineError, BenchReport, Machine, Measurement, write_bench_json, write_bench_text,
+};
 pub use compare::{ComparedPair, write_comparison_json, write_comparison_text};
 pub use coverage_json::write_coverage_json;
 pub use coverage_text::write_coverage_text;

@@ -1,4 +1,4 @@
-//! What several test programs share: the corpus, the program, and captures made in memory.
+//! What several test programs share: the corpus, the program, random tables, and captures made in memory.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -9,6 +9,7 @@ pub mod oracle;
 pub mod program;
 pub mod random;
 pub mod run;
+pub mod tables;
 
 use std::path::{Path, PathBuf};
 

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use nexthop::lpm::sample::{Stream, checksum};
-use nexthop::lpm::{LpmKind, LpmTable, Route};
+use nexthop::lpm::sample::{self, Random, Stream, checksum};
+use nexthop::lpm::{LpmForest, LpmKind, LpmTable, RangeTable, Route};
 use nexthop::net::AddressPrefix;
 
 #[path = "../../tables/mod.rs"]
@@ -35,7 +35,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&options.folder)?;
     for table in tables::tables() {
         if options.table.as_deref().is_none_or(|only| only == table.name) {
-            measure(&table, &options)?;
+            let (sides, want) =
+                if table.is_ipv4 { sides_v4(&table, &options)? } else { sides_v6(&table, &options)? };
+            let title = format!("{}: {} routes", table.name, table.routes.len());
+            measure(&title, &Stream::ALL.map(Stream::as_str), sides, &want, &options);
+        }
+    }
+    for (name, table_count) in [("forest1000", 1_000), ("forest10000", 10_000)] {
+        if options.table.as_deref().is_none_or(|only| only == name) {
+            let (sides, want) = sides_of_many(table_count)?;
+            let title = format!("{table_count} tables of {} routes", sample::AZURE_ROUTE_COUNT);
+            measure(&title, &["random table", "runs of 64"], sides, &want, &options);
         }
     }
     Ok(())
@@ -77,10 +87,7 @@ struct Side {
     pass: Box<dyn FnMut(usize) -> (Vec<f64>, u64)>,
 }
 
-fn measure(table: &tables::Table, options: &Options) -> Result<(), Box<dyn Error>> {
-    let (mut sides, want) =
-        if table.is_ipv4 { sides_v4(table, options)? } else { sides_v6(table, options)? };
-    println!("\n## {}: {} routes\n", table.name, table.routes.len());
+fn measure(title: &str, streams: &[&str], mut sides: Vec<Side>, want: &[u64], options: &Options) {
     let mut speeds = vec![Vec::new(); sides.len()];
     let mut ratios = vec![Vec::new(); sides.len()];
     for (stream, want) in want.iter().enumerate() {
@@ -88,7 +95,7 @@ fn measure(table: &tables::Table, options: &Options) -> Result<(), Box<dyn Error
         for _ in 0..options.rounds {
             for (side, seconds) in sides.iter_mut().zip(&mut seconds) {
                 let (elapsed, sum) = (side.pass)(stream);
-                assert_eq!(sum, *want, "{} is wrong on {}", side.name, Stream::ALL[stream].as_str());
+                assert_eq!(sum, *want, "{} is wrong on {}", side.name, streams[stream]);
                 seconds.push(elapsed);
             }
         }
@@ -99,6 +106,7 @@ fn measure(table: &tables::Table, options: &Options) -> Result<(), Box<dyn Error
             ratios[index].push(median(to_first.collect()));
         }
     }
+    println!("\n## {title}\n\nLookups: {}.\n", streams.join(" / "));
     println!("| implementation | M lookups/s | nexthop is × | build ms | MB |\n|---|---|---|---|---|");
     for ((side, speeds), ratios) in sides.iter().zip(&speeds).zip(&ratios) {
         let joined = |numbers: &[f64], digits| {
@@ -114,7 +122,6 @@ fn measure(table: &tables::Table, options: &Options) -> Result<(), Box<dyn Error
             side.memory_bytes.map_or("".into(), |bytes| format!("{:.2}", bytes as f64 / 1e6)),
         );
     }
-    Ok(())
 }
 
 /// Adds up the fastest of each chunk.
@@ -153,16 +160,19 @@ fn sides_v4(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn E
         let host = Ipv4Net::new(address.into(), 32).expect("a host");
         map.get_lpm(&host).map_or(0, |(_, value)| *value)
     }));
-    let begun = thread_seconds();
-    let mut trie = poptrie::Poptrie::<(u32, u8), u16>::new();
-    for (prefix, value) in &table.routes {
-        if let IpAddr::V4(address) = prefix.address() {
-            trie.insert((address.to_bits(), prefix.length()), *value);
+    // Its build is quadratic: minutes for the Internet's table, and the slowest lookups of all then.
+    if table.routes.len() < 100_000 {
+        let begun = thread_seconds();
+        let mut trie = poptrie::Poptrie::<(u32, u8), u16>::new();
+        for (prefix, value) in &table.routes {
+            if let IpAddr::V4(address) = prefix.address() {
+                trie.insert((address.to_bits(), prefix.length()), *value);
+            }
         }
+        sides.push(one_by_one("poptrie (crate)", begun, streams.clone(), move |address: u32| {
+            trie.lookup(address).copied().unwrap_or(0)
+        }));
     }
-    sides.push(one_by_one("poptrie (crate)", begun, streams.clone(), move |address: u32| {
-        trie.lookup(address).copied().unwrap_or(0)
-    }));
 
     let files = write_files(table, options, streams.iter().map(|stream| {
         stream.iter().flat_map(|address| address.to_ne_bytes()).collect()
@@ -215,6 +225,99 @@ fn sides_v6(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn E
     if let Some(program) = &options.dpdk {
         sides.push(child("DPDK rte_fib6 TRIE AVX-512", program, Some("fib6"), &files)?);
     }
+    Ok((sides, want))
+}
+
+/// Tables of subnets, and an address of one of the routes of one of them at a time.
+fn sides_of_many(table_count: usize) -> Result<Sides, Box<dyn Error>> {
+    let tables = sample::azure_tables(table_count, 1);
+    let stream = |run_length: usize| -> Vec<(u32, u32)> {
+        let mut random = Random::new(5);
+        let mut number = 0;
+        let draw = |turn: usize| {
+            if turn.is_multiple_of(run_length) {
+                number = random.below(table_count as u64) as u32;
+            }
+            let routes = &tables[number as usize];
+            let route = &routes[random.below(routes.len() as u64) as usize..][..1];
+            (number, Stream::InTable.addresses_v4(route, 1, random.next_bits())[0])
+        };
+        (0..LOOKUP_COUNT).map(draw).collect()
+    };
+    let streams = vec![stream(1), stream(64)];
+    let answer = |&(number, address): &(u32, u32)| {
+        let address = Ipv4Addr::from(address).into();
+        let routes = tables[number as usize].iter();
+        let holding = routes.filter(|(prefix, _)| prefix.contains(address));
+        // Of equal prefixes the last wins.
+        holding.max_by_key(|(prefix, _)| prefix.length()).map_or(0, |&(_, value)| value)
+    };
+    let want = streams.iter().map(|stream| checksum(&stream.iter().map(answer).collect::<Vec<_>>()));
+    let want = want.collect();
+
+    let begun = thread_seconds();
+    let forest = LpmForest::compile(tables.iter().map(Vec::as_slice))?;
+    let build_seconds = thread_seconds() - begun;
+    let memory_bytes = Some(forest.memory_bytes());
+    let mut equal = tables.clone();
+    equal.push(tables[0].clone());
+    let with_equal = LpmForest::compile(equal.iter().map(Vec::as_slice))?;
+    println!(
+        "\nOne table more, equal to another, takes {} bytes.",
+        with_equal.memory_bytes() - forest.memory_bytes()
+    );
+    // The library takes numbers and addresses apart; that is how the program has them.
+    let apart: Vec<(Vec<u32>, Vec<u32>)> =
+        streams.iter().map(|stream| stream.iter().copied().unzip()).collect();
+    let places: Vec<Vec<u32>> = vec![(0..LOOKUP_COUNT as u32).collect(); 2];
+    let current = std::cell::Cell::new(0);
+    let current = std::rc::Rc::new(current);
+    let seen = std::rc::Rc::clone(&current);
+    let mut pass = bursts(places, move |places: &[u32], values| {
+        let (numbers, addresses) = &apart[seen.get()];
+        let places = places[0] as usize..places[0] as usize + places.len();
+        forest.lookup_v4_batch(&numbers[places.clone()], &addresses[places], values);
+    });
+    let pass = move |stream| {
+        current.set(stream);
+        pass(stream)
+    };
+    let name = "nexthop forest".to_owned();
+    let mut sides = vec![Side { name, build_seconds, memory_bytes, pass: Box::new(pass) }];
+
+    let begun = thread_seconds();
+    let ranges: Vec<RangeTable> = tables
+        .iter()
+        .map(|routes| {
+            let wide: Vec<_> = routes.iter().map(|&(prefix, value)| (prefix, value.into())).collect();
+            RangeTable::compile(&wide)
+        })
+        .collect();
+    let memory_bytes = ranges.iter().map(RangeTable::memory_bytes).sum();
+    let mut side = one_by_one("binary search per table", begun, streams.clone(), move |(number, address)| {
+        ranges[number as usize].lookup(Ipv4Addr::from(address).into()).unwrap_or(0) as u16
+    });
+    side.memory_bytes = Some(memory_bytes);
+    sides.push(side);
+
+    let begun = thread_seconds();
+    let maps: Result<Vec<_>, Box<dyn Error>> = tables
+        .iter()
+        .map(|routes| {
+            let mut map = prefix_trie::PrefixMap::<Ipv4Net, u16>::new();
+            for (prefix, value) in routes {
+                if let IpAddr::V4(address) = prefix.address() {
+                    map.insert(Ipv4Net::new(address, prefix.length())?, *value);
+                }
+            }
+            Ok(map)
+        })
+        .collect();
+    let maps = maps?;
+    sides.push(one_by_one("prefix-trie per table", begun, streams, move |(number, address)| {
+        let host = Ipv4Net::new(Ipv4Addr::from(address), 32).expect("a host");
+        maps[number as usize].get_lpm(&host).map_or(0, |(_, value)| *value)
+    }));
     Ok((sides, want))
 }
 

@@ -87,3 +87,21 @@ pub(super) fn word_ranges(line: &str) -> impl Iterator<Item = Range<usize>> {
         start..start + word.len()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_end_a_line_and_begin_none() {
+        for (line, want) in [
+            ("10.0.0.0/8 None => dropped", "10.0.0.0/8 None "),
+            ("10.0.0.0/8 None // dropped # here", "10.0.0.0/8 None"),
+            ("=> 10.0.0.0/8", "=> 10.0.0.0/8"),
+            (" # 10.0.0.0/8", " # 10.0.0.0/8"),
+            ("<b>10.0.0.0/8</b> <- here", "10.0.0.0/8 "),
+        ] {
+            assert_eq!(cleaned(line), want);
+        }
+    }
+}

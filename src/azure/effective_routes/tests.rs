@@ -126,6 +126,16 @@ fn rows_without_their_header_may_be_a_part() {
     assert_eq!(shown(&export), FOUR);
     assert!(export.is_elided);
     assert_eq!(export.warnings.len(), 1);
+    for beside in ["# all that grep found", "$ exit", "PS C:\\Users\\me> exit", "me@host:~$", "❯az"]
+    {
+        let export = parsed(&format!("{beside}\n{rows}{beside}\n"));
+        assert_eq!(shown(&export), FOUR, "{beside}");
+    }
+    // The portal's words for a source are several.
+    assert_eq!(
+        shown(&parsed("Virtual network gateway Active 192.168.0.0/24 Virtual network gateway\n")),
+        "VirtualNetworkGateway Active 192.168.0.0/24 VirtualNetworkGateway -"
+    );
     // One line of something else, and it is prose that speaks of routes.
     assert!(parse(format!("{rows}and so on\n").as_bytes()).is_err());
 }
@@ -271,6 +281,26 @@ fn json_in_every_shape() {
 }
 
 #[test]
+fn json_without_prefix_and_type_is_not_of_routes() {
+    let documents = [
+        r#"[{"source":"User","state":"Active"}]"#,
+        r#"{"value":[{"state":"Active","name":"vm"}]}"#,
+        r#"[{"addressPrefix":["10.0.0.0/8"]}]"#,
+    ];
+    for document in documents {
+        let error = parse(document.as_bytes()).unwrap_err();
+        assert!(matches!(error, RouteFileError::NotRecognised { .. }), "{document}: {error}");
+    }
+}
+
+#[test]
+fn fields_stand_in_the_row_or_below_properties_alone() {
+    let row = r#"[{"extra":{"source":"User"},"source":"Default","properties":null,"state":"Active",
+        "addressPrefix":["10.0.0.0/8"],"nextHopType":"None"}]"#;
+    assert_eq!(shown(&parsed(row)), "Default Active 10.0.0.0/8 None -");
+}
+
+#[test]
 fn every_field_of_a_row_is_kept() {
     let export = parsed(
         r#"{"nextLink":null,"value":[{"addressPrefix":["fd00::/8"],"destinationServiceTags":[],
@@ -359,10 +389,10 @@ fn broken_json_rows_are_errors_with_their_path() {
     }
     let nested = r#"[{"properties":{"addressPrefix":["10.0.0.0/33"],"nextHopType":"None","state":"Active"}}]"#;
     assert!(error(nested).starts_with("$[0].properties.addressPrefix[0]: "));
-    assert!(
-        error(&value("[7, {\"addressPrefix\":[],\"nextHopType\":\"None\"}]"))
-            .starts_with("$.value[0]: not an object")
-    );
+    for row in ["7", "\"so on\""] {
+        let rows = format!("[{row}, {{\"addressPrefix\":[],\"nextHopType\":\"None\"}}]");
+        assert!(error(&value(&rows)).starts_with("$.value[0]: not an object"), "{row}");
+    }
 }
 
 #[test]
@@ -453,6 +483,11 @@ NextHopType      : VirtualAppliance
 NextHopIpAddress : {10.1.0.9}
 ",
         ExportFormat::PowerShellText,
+    );
+    // What a resource has, and an effective route has not, makes it another list.
+    assert!(
+        parse(b"State : Active\nAddressPrefix : 10.0.0.0/8\nNextHopType : None\nEtag : 1\n")
+            .is_err()
     );
     let long =
         "State : Active\nAddressPrefix : {10.0.0.0/16, 10.1.0.0/16...}\nNextHopType : VnetLocal\n";

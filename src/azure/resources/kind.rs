@@ -37,6 +37,7 @@ pub(super) enum Kind {
     LearnedRoute,
     BackendHealth,
     AppSetting,
+    HybridConnection,
 }
 
 /// What an object was found to be.
@@ -87,6 +88,7 @@ const TYPES: &[(&str, Kind)] = &[
     ("Microsoft.Web/sites/slots", Kind::Site),
     ("Microsoft.Web/sites/config", Kind::SiteConfig),
     ("Microsoft.Web/sites/slots/config", Kind::SiteConfig),
+    ("Microsoft.Web/sites/hybridConnectionNamespaces/relays", Kind::HybridConnection),
     ("Microsoft.Web/sites/virtualNetworkConnections", Kind::SiteIntegration),
     ("Microsoft.Web/sites/slots/virtualNetworkConnections", Kind::SiteIntegration),
 ];

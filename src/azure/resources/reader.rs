@@ -89,6 +89,7 @@ pub struct ResourceReader {
     sites: Drafts<ResourceId, SiteDraft>,
     integrations: Vec<(usize, IntegrationDraft)>,
     route_all: Vec<(usize, Owner, bool)>,
+    hybrid_connections: Vec<HybridConnection>,
 }
 
 /// What a file held.
@@ -306,6 +307,19 @@ impl FileReading<'_> {
                 let route_all = SettingDraft::read(node)?.route_all();
                 let site = Owner::of(owner);
                 reader.route_all.extend(route_all.map(|route_all| (file, site, route_all)));
+                return Ok(());
+            }
+            Kind::HybridConnection => {
+                let id = node.own_id();
+                let part = |kind| id.segment_after(kind).unwrap_or_default().to_owned();
+                let connection = HybridConnection {
+                    site: part("sites"),
+                    relay: part("relays"),
+                    host: node.text("hostname")?.unwrap_or_default(),
+                };
+                if !reader.hybrid_connections.contains(&connection) {
+                    reader.hybrid_connections.push(connection);
+                }
                 return Ok(());
             }
             Kind::LearnedRoute => return self.learned_route(node, owner),

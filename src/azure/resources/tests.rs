@@ -459,6 +459,52 @@ fn what_is_left_out_has_the_documented_default() {
 }
 
 #[test]
+fn flags_and_lists_may_be_what_a_tool_made_of_them() {
+    let peering = |flag: Value| {
+        let mut peering = json!({"remoteVirtualNetwork": reference("virtualNetworks/b")});
+        peering["allowForwardedTraffic"] = flag;
+        let prefixes = json!({"value": ["10.0.0.0/16", "10.1.0.0/16"], "Count": 2});
+        read(resource(
+            "virtualNetworks",
+            "virtualNetworks/a",
+            json!({
+                "addressSpace": {"addressPrefixes": prefixes},
+                "virtualNetworkPeerings": [child("virtualNetworks/a/virtualNetworkPeerings/p", peering)],
+            }),
+        ))
+    };
+    for (flag, want) in [
+        (json!(true), true),
+        (json!("True"), true),
+        (json!(" true"), true),
+        (json!("False"), false),
+        (json!(""), false),
+        (json!(null), false),
+    ] {
+        let network = &peering(flag.clone()).virtual_networks[0];
+        assert_eq!(network.peerings[0].allow_forwarded_traffic, want, "{flag}");
+        assert_eq!(network.address_space, self::prefixes(&["10.0.0.0/16", "10.1.0.0/16"]));
+    }
+}
+
+#[test]
+fn an_identifier_is_within_itself_and_what_it_begins() {
+    let network = ResourceId::new(id("virtualNetworks/a"));
+    for (path, want) in [
+        ("virtualNetworks/a", true),
+        ("VIRTUALNETWORKS/A/", true),
+        ("virtualNetworks/a/subnets/s", true),
+        ("virtualNetworks/ab", false),
+        ("virtualNetworks/b/subnets/a", false),
+        ("routeTables/virtualNetworks/a", false),
+    ] {
+        assert_eq!(ResourceId::new(id(path)).is_within(&network), want, "{path}");
+    }
+    assert!(!network.is_within(&ResourceId::new("")));
+    assert!(!network.is_within(&ResourceId::new("/")));
+}
+
+#[test]
 fn route_tables_nics_and_private_endpoints() {
     let resources = read(Value::Array(every_kind()));
     let table = &resources.route_tables[0];
@@ -726,7 +772,7 @@ fn sites_gather_what_any_export_tells() {
         ),
         (
             vec![
-                ("s.json", bare),
+                ("s.json", bare.clone()),
                 (
                     "c.json",
                     json!({"id": format!("{WEB}/sites/shop/config/appsettings"), "name": "appsettings",
@@ -741,6 +787,13 @@ fn sites_gather_what_any_export_tells() {
         let [site] = resources.sites.as_slice() else { panic!("{files:?}: {resources:?}") };
         assert_eq!(site.route_all, want, "{files:?}");
     }
+    // Settings are of the site that they name, and of no other.
+    let another = json!({"id": format!("{WEB}/sites/cart"), "name": "cart"});
+    let (resources, warnings) =
+        read_all(&[("s.json", json!([bare, another])), ("shop.json", on.clone())]);
+    assert_eq!(warnings, []);
+    let of_each: Vec<_> = resources.sites.iter().map(|site| site.route_all).collect();
+    assert_eq!(of_each, [Some(true), None]);
     let (_, warnings) = read_all(&[("other.json", on)]);
     assert_eq!(warnings[0].message, "settings of the site `other`, which no export holds");
 }

@@ -51,6 +51,8 @@ pub struct Resources {
     pub public_ip_addresses: Vec<PublicIpAddress>,
     /// `Microsoft.Web/sites`.
     pub sites: Vec<Site>,
+    /// `Microsoft.Web/sites/hybridConnectionNamespaces/relays`.
+    pub hybrid_connections: Vec<HybridConnection>,
 }
 
 /// An Azure resource identifier: kept as written, compared without case.
@@ -533,6 +535,17 @@ pub struct Site {
     pub hosting_environment: Option<ResourceId>,
     /// The VNet of a gateway-required integration.
     pub gateway_required_virtual_network: Option<ResourceId>,
+}
+
+/// A Hybrid Connection of an App Service site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HybridConnection {
+    /// The site's name.
+    pub site: String,
+    /// The relay's name.
+    pub relay: String,
+    /// Where the connection leads, `host:port`.
+    pub host: String,
 }
 
 impl ResourceId {

@@ -132,6 +132,7 @@ fn nothing_to_read_says_what_was_there() {
     let many: Vec<(String, &str)> = (10..25).map(|number| (format!("{number}"), "")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     assert!(error(&many).ends_with("19 (empty), and 5 more"));
+    assert!(error(&many[..10]).ends_with("18 (empty), 19 (empty)"));
 }
 
 #[test]

@@ -5,10 +5,11 @@ use ahash::AHashMap;
 use maud::{Markup, html};
 
 use super::{Outside, and_more, scrolling};
-use crate::coverage::CoverageReport;
+use crate::coverage::{CoverageReport, PoolMember, PoolProblem};
 use crate::report::coverage_summary::time_short;
 use crate::report::display::{bytes, grouped};
 use crate::report::text::reasons;
+use crate::routing::NextHopClass;
 use crate::traffic::{DamagePlace, InputName, Tally};
 
 /// How many lines of each list are shown.
@@ -16,11 +17,58 @@ const LINES_MAX: usize = 100;
 
 pub(super) fn sections(report: &CoverageReport) -> Markup {
     html! {
+        (pools(report))
         (unobservable(report))
         (warnings(report))
         (evidence(report))
         (inputs(report))
         (books(report))
+    }
+}
+
+/// The members of pools, those with a problem first.
+fn pools(report: &CoverageReport) -> Markup {
+    let mut members: Vec<&PoolMember> = report.pools.iter().collect();
+    members.sort_by_key(|member| member.problem.is_none());
+    let table = html! {
+        table.cards {
+            thead { tr {
+                th scope="col" { "Pool" }
+                th scope="col" { "Member" }
+                th scope="col" { "Problem" }
+                th scope="col" { "First hop" }
+                th scope="col" { "Health" }
+                th.number scope="col" { "Flows" }
+                th.number scope="col" { "Bytes" }
+            } }
+            tbody {
+                @for member in members.iter().take(LINES_MAX) {
+                    tr {
+                        td data-label="Pool" { (Outside(&member.pool)) }
+                        td data-label="Member" { (Outside(&member.member)) }
+                        td data-label="Problem" { (member.problem.map_or("", PoolProblem::as_str)) }
+                        td data-label="First hop" {
+                            (member.next_hop_class.map_or("", NextHopClass::as_str))
+                        }
+                        td data-label="Health" {
+                            (Outside(member.health.as_deref().unwrap_or_default()))
+                        }
+                        td.number data-label="Flows" { (grouped(member.totals.flows)) }
+                        td.number data-label="Bytes" { (bytes(member.totals.bytes)) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        @if !members.is_empty() {
+            section aria-labelledby="pools" {
+                h2 id="pools" { "Backend pools" }
+                p.note { "What application gateways sent to each member of their pools." }
+                (scrolling("Backend pools", &table))
+                (and_more(members.len(), LINES_MAX, "member", "members"))
+            }
+        }
     }
 }
 

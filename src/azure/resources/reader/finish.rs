@@ -38,6 +38,7 @@ impl ResourceReader {
             load_balancers: self.load_balancers.into_rows(),
             public_ip_addresses: self.public_ip_addresses.into_rows(),
             sites,
+            hybrid_connections: self.hybrid_connections,
         };
         (resources, warnings)
     }

@@ -1,0 +1,111 @@
+//! The contexts of flow logs' records, each once, for as long as flows are gathered.
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::net::MacAddress;
+use crate::traffic::{Context, FlowBatch, SourceFormat};
+
+/// Contexts that outlive their batches, by number.
+#[derive(Default)]
+pub(super) struct LogContexts {
+    contexts: Vec<OwnedContext>,
+    /// Positions in `contexts`.
+    index: HashTable<u32>,
+    hasher: RandomState,
+}
+
+/// A context that outlives its batch.
+pub(super) struct OwnedContext {
+    pub(super) format: SourceFormat,
+    pub(super) mac: Option<MacAddress>,
+    pub(super) acl_group: Option<String>,
+    pub(super) acl_rule: Option<String>,
+    pub(super) target_resource_id: Option<String>,
+    pub(super) flow_log_resource_id: Option<String>,
+}
+
+impl LogContexts {
+    pub(super) fn get(&self, number: u32) -> &OwnedContext {
+        &self.contexts[number as usize]
+    }
+
+    /// Writes the numbers of a batch's contexts to `numbers`, in the order of the batch.
+    pub(super) fn intern_all(&mut self, batch: &FlowBatch, numbers: &mut Vec<u32>) {
+        numbers.clear();
+        for context in batch.contexts() {
+            let number = self.intern(batch, context);
+            numbers.push(number);
+        }
+    }
+
+    fn intern(&mut self, batch: &FlowBatch, context: &Context) -> u32 {
+        let view = ContextView::of(batch, context);
+        let (contexts, hasher) = (&mut self.contexts, &self.hasher);
+        let slot = self.index.entry(
+            hasher.hash_one(view),
+            |&number| contexts[number as usize].view() == view,
+            |&number| hasher.hash_one(contexts[number as usize].view()),
+        );
+        match slot {
+            Entry::Occupied(occupied) => *occupied.get(),
+            Entry::Vacant(vacant) => {
+                let number = u32::try_from(contexts.len()).expect("fewer than 2^32 contexts");
+                vacant.insert(number);
+                contexts.push(view.to_owned());
+                number
+            }
+        }
+    }
+}
+
+/// A context as it is compared, wherever its texts are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ContextView<'t> {
+    format: SourceFormat,
+    mac: Option<MacAddress>,
+    acl_group: Option<&'t str>,
+    acl_rule: Option<&'t str>,
+    target_resource_id: Option<&'t str>,
+    flow_log_resource_id: Option<&'t str>,
+}
+
+impl<'t> ContextView<'t> {
+    fn of(batch: &'t FlowBatch, context: &Context) -> Self {
+        let text = |id: Option<_>| id.map(|id| batch.text(id));
+        Self {
+            format: context.format,
+            mac: context.mac,
+            acl_group: text(context.acl_group),
+            acl_rule: text(context.acl_rule),
+            target_resource_id: text(context.target_resource_id),
+            flow_log_resource_id: text(context.flow_log_resource_id),
+        }
+    }
+
+    fn to_owned(self) -> OwnedContext {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        OwnedContext {
+            format: self.format,
+            mac: self.mac,
+            acl_group: text(self.acl_group),
+            acl_rule: text(self.acl_rule),
+            target_resource_id: text(self.target_resource_id),
+            flow_log_resource_id: text(self.flow_log_resource_id),
+        }
+    }
+}
+
+impl OwnedContext {
+    fn view(&self) -> ContextView<'_> {
+        ContextView {
+            format: self.format,
+            mac: self.mac,
+            acl_group: self.acl_group.as_deref(),
+            acl_rule: self.acl_rule.as_deref(),
+            target_resource_id: self.target_resource_id.as_deref(),
+            flow_log_resource_id: self.flow_log_resource_id.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Records that wait in partitions until all of one key are there: in memory up to a bound, beyond
+//! it in files that the caller gives.
+//!
+//! A hash decides a record's partition, so that all records of one key meet in the same one. What
+//! is written is bytes; what they mean is the business of who wrote them. No I/O happens here
+//! unless the caller gives files.
+
+use std::fmt;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A file that is written, read back, and gone with its last handle.
+pub trait SpillFile: Read + Write + Seek + Send + Sync {}
+
+impl<F: Read + Write + Seek + Send + Sync> SpillFile for F {}
+
+/// Where records go that memory does not hold.
+///
+/// # Examples
+///
+/// ```
+/// use nexthop::spill::SpillRoom;
+///
+/// let in_files = SpillRoom::new(|| Ok(Box::new(tempfile::tempfile()?)));
+/// assert!(in_files.open()?.write(b"x").is_ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SpillRoom(Arc<OpenSpillFile>);
+
+type OpenSpillFile = dyn Fn() -> io::Result<Box<dyn SpillFile>> + Send + Sync;
+
+impl SpillRoom {
+    /// Takes what opens a new file.
+    pub fn new(open: impl Fn() -> io::Result<Box<dyn SpillFile>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+
+    /// Opens a new file.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room.
+    pub fn open(&self) -> io::Result<Box<dyn SpillFile>> {
+        (self.0)()
+    }
+}
+
+/// Room in memory: then nothing bounds it.
+impl Default for SpillRoom {
+    fn default() -> Self {
+        Self::new(|| Ok(Box::new(Cursor::new(Vec::new()))))
+    }
+}
+
+impl fmt::Debug for SpillRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SpillRoom")
+    }
+}
+
+/// How many partitions there are. A partition is worked on as a whole, in memory.
+pub(crate) const PARTITION_COUNT: usize = 512;
+
+/// Records by partition.
+pub(crate) struct Partitions {
+    parts: Vec<Part>,
+    bytes_in_memory: usize,
+    bytes_max: usize,
+    room: SpillRoom,
+    file: Option<Box<dyn SpillFile>>,
+    file_length: u64,
+}
+
+/// Records of one thread on their way into [`Partitions`].
+pub(crate) struct PartitionBuffers {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Part {
+    bytes: Vec<u8>,
+    /// Start and length in the file.
+    segments: Vec<(u64, usize)>,
+}
+
+impl Partitions {
+    /// Starts with nothing; at most about `bytes_max` stay in memory.
+    pub(crate) fn new(bytes_max: usize, room: SpillRoom) -> Self {
+        Self {
+            parts: (0..PARTITION_COUNT).map(|_| Part::default()).collect(),
+            bytes_in_memory: 0,
+            bytes_max,
+            room,
+            file: None,
+            file_length: 0,
+        }
+    }
+
+    /// About how much memory the records take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes_in_memory
+    }
+
+    /// Takes what a thread has gathered, and leaves its buffers empty.
+    pub(crate) fn absorb(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
+        for (part, buffer) in self.parts.iter_mut().zip(&mut buffers.buffers) {
+            let before = part.bytes.capacity();
+            part.bytes.extend_from_slice(buffer);
+            self.bytes_in_memory += part.bytes.capacity() - before;
+            buffer.clear();
+        }
+        buffers.bytes = 0;
+        if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
+    }
+
+    /// Gives a partition out, and forgets it.
+    pub(crate) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
+        let part = std::mem::take(&mut self.parts[partition]);
+        self.bytes_in_memory -= part.bytes.capacity();
+        if part.segments.is_empty() {
+            return Ok(part.bytes);
+        }
+        let spilled: usize = part.segments.iter().map(|(_, length)| length).sum();
+        let mut bytes = vec![0; spilled];
+        let file = self.file.as_mut().expect("segments are in the file");
+        let mut rest = &mut bytes[..];
+        for (start, length) in part.segments {
+            let (segment, after) = rest.split_at_mut(length);
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(segment)?;
+            rest = after;
+        }
+        bytes.extend_from_slice(&part.bytes);
+        Ok(bytes)
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(self.room.open()?),
+        };
+        file.seek(SeekFrom::Start(self.file_length))?;
+        for part in self.parts.iter_mut().filter(|part| !part.bytes.is_empty()) {
+            file.write_all(&part.bytes)?;
+            part.segments.push((self.file_length, part.bytes.len()));
+            self.file_length += part.bytes.len() as u64;
+            part.bytes = Vec::new();
+        }
+        self.bytes_in_memory = 0;
+        Ok(())
+    }
+}
+
+impl PartitionBuffers {
+    /// What a thread may hold before it is to be absorbed.
+    const BYTES_MAX: usize = 1 << 20;
+
+    pub(crate) fn new() -> Self {
+        Self { buffers: vec![Vec::new(); PARTITION_COUNT], bytes: 0 }
+    }
+
+    /// Appends a record, which `write` writes, to the partition of a hash.
+    pub(crate) fn push(&mut self, hash: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.push_to(partition_of(hash), write);
+    }
+
+    /// Appends a record to a partition.
+    pub(crate) fn push_to(&mut self, partition: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let buffer = &mut self.buffers[partition];
+        let before = buffer.len();
+        write(buffer);
+        self.bytes += buffer.len() - before;
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > Self::BYTES_MAX
+    }
+}
+
+/// Returns the partition of a hash: its highest bits, since hash tables use the lowest.
+fn partition_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - PARTITION_COUNT.trailing_zeros())) as usize
+}
+
+/// Writes a number in seven bits a byte, the lowest first.
+pub(crate) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push((number & 0x7F) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// Writes a signed number, small ones in few bytes whatever their sign.
+pub(crate) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
+    put_number(bytes, ((number << 1) ^ (number >> 63)) as u64);
+}
+
+/// Writes an address without its family.
+pub(crate) fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => bytes.extend_from_slice(&address.octets()),
+        IpAddr::V6(address) => bytes.extend_from_slice(&address.octets()),
+    }
+}
+
+/// Reads records back, in the order in which they were written.
+///
+/// # Panics
+///
+/// Every method, where the bytes are not what was written.
+pub(crate) struct RecordBytes<'b>(pub(crate) &'b [u8]);
+
+impl<'b> RecordBytes<'b> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        let (&first, rest) = self.0.split_first().expect("a record was written whole");
+        self.0 = rest;
+        first
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
+        let (first, rest) = self.0.split_first_chunk().expect("a record was written whole");
+        self.0 = rest;
+        *first
+    }
+
+    /// Reads a text that was written with its length before it.
+    pub(crate) fn text(&mut self) -> &'b str {
+        let length = usize::try_from(self.number()).expect("was written from a length");
+        let (text, rest) = self.0.split_at(length);
+        self.0 = rest;
+        std::str::from_utf8(text).expect("was written from a text")
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        let mut number = 0;
+        let mut shift = 0;
+        loop {
+            let byte = self.byte();
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return number;
+            }
+            shift += 7;
+        }
+    }
+
+    pub(crate) fn number_u32(&mut self) -> u32 {
+        u32::try_from(self.number()).expect("was written from a u32")
+    }
+
+    pub(crate) fn signed(&mut self) -> i64 {
+        let folded = self.number();
+        ((folded >> 1) as i64) ^ -((folded & 1) as i64)
+    }
+
+    pub(crate) fn address(&mut self, is_v6: bool) -> IpAddr {
+        if is_v6 { IpAddr::from(self.array::<16>()) } else { IpAddr::from(self.array::<4>()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let numbers = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
+        let signed = [0, 1, -1, 63, -64, i64::MAX, i64::MIN];
+        let addresses: [IpAddr; 3] =
+            ["10.0.0.4", "fd00::1", "::ffff:10.0.0.4"].map(|text| text.parse().unwrap());
+        let mut bytes = Vec::new();
+        numbers.iter().for_each(|&number| put_number(&mut bytes, number));
+        signed.iter().for_each(|&number| put_signed(&mut bytes, number));
+        addresses.iter().for_each(|&address| put_address(&mut bytes, address));
+        let mut record = RecordBytes(&bytes);
+        assert_eq!(numbers.map(|_| record.number()), numbers);
+        assert_eq!(signed.map(|_| record.signed()), signed);
+        assert_eq!(addresses.map(|address| record.address(address.is_ipv6())), addresses);
+        assert!(record.is_empty());
+    }
+
+    #[test]
+    fn partitions_give_out_what_they_took_whether_it_was_spilled_or_not() {
+        for bytes_max in [0, 1 << 14, usize::MAX] {
+            let mut partitions = Partitions::new(bytes_max, SpillRoom::default());
+            let mut buffers = PartitionBuffers::new();
+            for record in 0..10_000_u64 {
+                let hash = record.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                buffers.push(hash, |bytes| bytes.extend(record.to_le_bytes()));
+                if record % 1000 == 0 {
+                    partitions.absorb(&mut buffers).unwrap();
+                }
+            }
+            partitions.absorb(&mut buffers).unwrap();
+            assert_eq!(partitions.file.is_some(), bytes_max != usize::MAX, "{bytes_max}");
+            let mut found = Vec::new();
+            for partition in 0..PARTITION_COUNT {
+                let bytes = partitions.take(partition).unwrap();
+                let mut last = None;
+                for chunk in bytes.chunks(8) {
+                    let record = u64::from_le_bytes(chunk.try_into().unwrap());
+                    let hash = record.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    assert_eq!(partition_of(hash), partition);
+                    assert!(last < Some(record), "{bytes_max}: the order is kept");
+                    last = Some(record);
+                    found.push(record);
+                }
+            }
+            found.sort_unstable();
+            assert!(found == (0..10_000).collect::<Vec<_>>(), "{bytes_max}");
+        }
+    }
+}
