@@ -95,6 +95,23 @@ fn without_propagation_a_site_reaches_on_premises_only_as_its_own_routes_say() {
 }
 
 #[test]
+fn without_propagation_and_routes_of_its_own_a_site_does_not_reach_on_premises() {
+    let mut snapshot = app_service_files(false, "10.20.5.0/26", true, false);
+    let text = String::from_utf8(snapshot[0].1.clone()).expect("JSON");
+    let mut document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let resources = document["value"].as_array_mut().expect("a list");
+    let table = resources.iter_mut().find(|one| one["name"] == "rt-apps").expect("a route table");
+    table["properties"]["routes"] = json!([]);
+    snapshot[0].1 = document.to_string().into_bytes();
+    assert_holds(&Scenario {
+        folder: "no propagation, and no routes",
+        snapshot,
+        asked: "from apps/integration to 192.168.0.10 | apps/integration | 192.168.0.0/16 Default None | | dropped dropped | peering delivered",
+        ..Scenario::default()
+    });
+}
+
+#[test]
 fn an_integration_subnet_under_the_least_size_is_an_error() {
     assert_holds(&Scenario {
         folder: "a subnet of eight addresses",
