@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures nexthop's longest-prefix match beside DPDK and crates, and prints the ratios as Markdown.
-# Installs libdpdk-dev if it is missing. Arguments go to lpm-peers (--rounds N, --table NAME).
+# Installs libdpdk-dev if it is missing. Arguments go to lpm-peers (--rounds N, --table NAME,
+# --without WORD).
 #
 # POPTRIE_DIR may name a copy of the paper's poptrie (github.com/pixos/poptrie), whose licence
 # allows evaluation only: it is measured too then.

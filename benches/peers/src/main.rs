@@ -7,7 +7,9 @@
 //! machine would show. Every side's answers are added up outside the clock, and must be those that
 //! a map gives when it is asked for each prefix length in turn.
 //!
-//!     lpm-peers FOLDER [--rounds N] [--table NAME] [--dpdk PROGRAM] [--poptrie PROGRAM]
+//!     lpm-peers FOLDER [--rounds N] [--table NAME] [--without WORD] [--dpdk PROGRAM] [--poptrie PROGRAM]
+//!
+//! `--without`, as often as it is given, leaves out what has the word in its name.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -55,6 +57,7 @@ struct Options {
     folder: PathBuf,
     rounds: usize,
     table: Option<String>,
+    without: Vec<String>,
     dpdk: Option<PathBuf>,
     poptrie: Option<PathBuf>,
 }
@@ -63,18 +66,24 @@ impl Options {
     fn parse() -> Result<Self, Box<dyn Error>> {
         let mut arguments = std::env::args().skip(1);
         let folder = arguments.next().ok_or("usage: lpm-peers FOLDER [OPTION VALUE]…")?.into();
-        let mut options = Self { folder, rounds: 7, table: None, dpdk: None, poptrie: None };
+        let mut options =
+            Self { folder, rounds: 7, table: None, without: vec![], dpdk: None, poptrie: None };
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} takes a value"))?;
             match name.as_str() {
                 "--rounds" => options.rounds = value.parse()?,
                 "--table" => options.table = Some(value),
+                "--without" => options.without.push(value),
                 "--dpdk" => options.dpdk = Some(value.into()),
                 "--poptrie" => options.poptrie = Some(value.into()),
                 _ => return Err(format!("{name}: no such option").into()),
             }
         }
         Ok(options)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        !self.without.iter().any(|word| name.contains(word.as_str()))
     }
 }
 
@@ -149,19 +158,21 @@ fn sides_v4(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn E
         sides.push(nexthop(kind, &table.routes, streams.clone(), LpmTable::lookup_v4_batch)?);
     }
 
-    let begun = thread_seconds();
-    let mut map = prefix_trie::PrefixMap::<Ipv4Net, u16>::new();
-    for (prefix, value) in &table.routes {
-        if let IpAddr::V4(address) = prefix.address() {
-            map.insert(Ipv4Net::new(address, prefix.length())?, *value);
+    if options.wants("prefix-trie") {
+        let begun = thread_seconds();
+        let mut map = prefix_trie::PrefixMap::<Ipv4Net, u16>::new();
+        for (prefix, value) in &table.routes {
+            if let IpAddr::V4(address) = prefix.address() {
+                map.insert(Ipv4Net::new(address, prefix.length())?, *value);
+            }
         }
+        sides.push(one_by_one("prefix-trie", begun, streams.clone(), move |address: u32| {
+            let host = Ipv4Net::new(address.into(), 32).expect("a host");
+            map.get_lpm(&host).map_or(0, |(_, value)| *value)
+        }));
     }
-    sides.push(one_by_one("prefix-trie", begun, streams.clone(), move |address: u32| {
-        let host = Ipv4Net::new(address.into(), 32).expect("a host");
-        map.get_lpm(&host).map_or(0, |(_, value)| *value)
-    }));
     // Its build is quadratic: minutes for the Internet's table, and the slowest lookups of all then.
-    if table.routes.len() < 100_000 {
+    if table.routes.len() < 100_000 && options.wants("poptrie (crate)") {
         let begun = thread_seconds();
         let mut trie = poptrie::Poptrie::<(u32, u8), u16>::new();
         for (prefix, value) in &table.routes {
@@ -186,11 +197,15 @@ fn sides_v4(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn E
             let group = AddressPrefix::new(prefix.address(), 24).ok()?;
             (prefix.length() > 24).then_some(group)
         }).collect();
-        if groups.len() < 127 {
-            sides.push(child("DPDK rte_fib 1B AVX-512", program, Some("fib1"), &files)?);
+        for (name, engine, fits) in [
+            ("DPDK rte_fib 1B AVX-512", "fib1", groups.len() < 127),
+            ("DPDK rte_fib 2B AVX-512", "fib2", true),
+            ("DPDK rte_lpm bulk", "lpm", true),
+        ] {
+            if fits && options.wants(name) {
+                sides.push(child(name, program, Some(engine), &files)?);
+            }
         }
-        sides.push(child("DPDK rte_fib 2B AVX-512", program, Some("fib2"), &files)?);
-        sides.push(child("DPDK rte_lpm bulk", program, Some("lpm"), &files)?);
     }
     Ok((sides, want))
 }
@@ -207,17 +222,19 @@ fn sides_v6(table: &tables::Table, options: &Options) -> Result<Sides, Box<dyn E
         sides.push(nexthop(kind, &table.routes, streams.clone(), LpmTable::lookup_v6_batch)?);
     }
 
-    let begun = thread_seconds();
-    let mut map = prefix_trie::PrefixMap::<Ipv6Net, u16>::new();
-    for (prefix, value) in &table.routes {
-        if let IpAddr::V6(address) = prefix.address() {
-            map.insert(Ipv6Net::new(address, prefix.length())?, *value);
+    if options.wants("prefix-trie") {
+        let begun = thread_seconds();
+        let mut map = prefix_trie::PrefixMap::<Ipv6Net, u16>::new();
+        for (prefix, value) in &table.routes {
+            if let IpAddr::V6(address) = prefix.address() {
+                map.insert(Ipv6Net::new(address, prefix.length())?, *value);
+            }
         }
+        sides.push(one_by_one("prefix-trie", begun, streams.clone(), move |address: u128| {
+            let host = Ipv6Net::new(address.into(), 128).expect("a host");
+            map.get_lpm(&host).map_or(0, |(_, value)| *value)
+        }));
     }
-    sides.push(one_by_one("prefix-trie", begun, streams.clone(), move |address: u128| {
-        let host = Ipv6Net::new(address.into(), 128).expect("a host");
-        map.get_lpm(&host).map_or(0, |(_, value)| *value)
-    }));
 
     let files = write_files(table, options, streams.iter().map(|stream| {
         stream.iter().flat_map(|address| address.to_be_bytes()).collect()
