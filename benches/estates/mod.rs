@@ -31,7 +31,8 @@ pub fn write(folder: &Path, vnet_count: usize) {
     for first in (0..vnet_count).step_by(GROUP) {
         let group = first..first + GROUP;
         let list = |name: &str, resources: Vec<String>| {
-            let path = folder.join(format!("{name}-{first}.json"));
+            // Files are read in the order of their names, and tables stand in the order of the VNets.
+            let path = folder.join(format!("{name}-{first:03}.json"));
             fs::write(path, format!("[\n{}\n]\n", resources.join(",\n"))).expect("a file");
         };
         list("vnets", group.clone().map(vnet).collect());
