@@ -100,7 +100,7 @@ impl<'s> Conversations<'s> {
         let (protocol, port) = service(random);
         Conversation {
             kind,
-            source: (from.0, 1024 + random.below(64_512) as u16),
+            source: (from.0, ephemeral_port(random)),
             destination: (to.0, port),
             protocol,
             from: from.1,
@@ -195,6 +195,14 @@ fn stranger(random: &mut Random, is_ipv6: bool) -> IpAddr {
         return Ipv6Addr::from_bits(0xFD77 << 112 | u128::from(random.below(4))).into();
     }
     Ipv4Addr::from_bits(0xAC1F_0000 | random.below(4) as u32).into()
+}
+
+/// A port of a client. Below these lie the ports of tunnels, and what comes back to one may look
+/// like a tunnel's packet.
+///
+/// Source: RFC 6335, section 6: dynamic ports are 49152 to 65535.
+fn ephemeral_port(random: &mut Random) -> u16 {
+    49_152 + random.below(16_384) as u16
 }
 
 fn service(random: &mut Random) -> (u8, u16) {
