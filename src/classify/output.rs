@@ -62,6 +62,23 @@ pub struct OutputRow<'a> {
     pub shows_begin: bool,
     /// The columns that the label fills.
     pub label: LabelColumns<'a>,
+    /// The columns that a verification fills.
+    pub coverage: Option<CoverageColumns<'a>>,
+}
+
+/// The columns that a verification fills, from `Required` to `DupOf`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoverageColumns<'a> {
+    /// `Required`.
+    pub required: Option<&'a str>,
+    /// `Coverage`: the verdict.
+    pub verdict: &'static str,
+    /// `CoverageReason`.
+    pub reason: &'a str,
+    /// `Evidence`.
+    pub evidence: Option<&'a str>,
+    /// `DupOf`.
+    pub dup_of: Option<&'a str>,
 }
 
 /// The columns that a label fills, from `RouteTableId` to `PeerNextHopClass`.

@@ -500,6 +500,7 @@ fn batch_row<'a>(
         shows_begin: row.opens_connection
             || matches!(row.state, Some(FlowState::Begin | FlowState::Deny)),
         label: label.columns(fib, row.source, row.destination),
+        coverage: None,
     }
 }
 
@@ -536,6 +537,7 @@ fn packet_flow_row<'a>(
         record_count: flow.packet_count(),
         shows_begin: flow.shows_begin,
         label: label.columns(fib, flow.source, flow.destination),
+        coverage: None,
     }
 }
 
@@ -572,6 +574,7 @@ fn merged_flow_row<'a>(
         record_count: flow.tuple_count,
         shows_begin: flow.shows_begin,
         label: label.columns(fib, key.source, key.destination),
+        coverage: None,
     }
 }
 

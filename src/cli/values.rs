@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::IntErrorKind;
 use std::str::FromStr;
 
-use crate::report::{Column, ColumnListError, parse_columns};
+use crate::report::{Column, ColumnListError, parse_columns, parse_verify_columns};
 use crate::traffic::capture::Tunnel;
 
 /// A number of bytes: `512MiB`, `1GiB`, `1G`, `64KB` or plain digits.
@@ -28,6 +28,10 @@ pub enum SkipLimit {
 /// The value of `--columns`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnList(pub Vec<Column>);
+
+/// The value of `--columns` of `verify`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyColumnList(pub Vec<Column>);
 
 /// The value of `--decapsulate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +182,14 @@ impl FromStr for ColumnList {
 
     fn from_str(text: &str) -> Result<Self, ColumnListError> {
         parse_columns(text).map(Self)
+    }
+}
+
+impl FromStr for VerifyColumnList {
+    type Err = ColumnListError;
+
+    fn from_str(text: &str) -> Result<Self, ColumnListError> {
+        parse_verify_columns(text).map(Self)
     }
 }
 

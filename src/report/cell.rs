@@ -87,6 +87,11 @@ impl<'a> Cell<'a> {
             Column::NextHopName => text(label.next_hop_name),
             Column::NextHopClass => Self::Word(label.next_hop_class.as_str()),
             Column::PeerNextHopClass => word(label.peer_next_hop_class.map(|class| class.as_str())),
+            Column::Required => text(row.coverage.and_then(|coverage| coverage.required)),
+            Column::Coverage => word(row.coverage.map(|coverage| coverage.verdict)),
+            Column::CoverageReason => text(row.coverage.map(|coverage| coverage.reason)),
+            Column::Evidence => text(row.coverage.and_then(|coverage| coverage.evidence)),
+            Column::DupOf => text(row.coverage.and_then(|coverage| coverage.dup_of)),
         }
     }
 

@@ -300,6 +300,7 @@ pub(super) mod tests {
                 next_hop_class: NextHopClass::Gateway,
                 peer_next_hop_class: Some(NextHopClass::NoRoute),
             },
+            coverage: None,
         }
     }
 
@@ -342,6 +343,7 @@ pub(super) mod tests {
                 next_hop_class: NextHopClass::Unknown,
                 peer_next_hop_class: None,
             },
+            coverage: None,
         }
     }
 

@@ -4,7 +4,11 @@ use std::fmt;
 
 /// Declares [`Column`] and its facts from one list, in the order of the output.
 macro_rules! columns {
-    ($($(#[$doc:meta])* $name:ident: $kind:ident $nullable:ident,)+) => {
+    (
+        $($(#[$doc:meta])* $name:ident: $kind:ident $nullable:ident,)+
+        ---
+        $($(#[$verify_doc:meta])* $verify:ident: $verify_kind:ident,)+
+    ) => {
         /// A column of the output schema, version 1.
         ///
         /// Names are those of the `NTANetAnalytics` table wherever the meaning is the same, so that
@@ -14,16 +18,22 @@ macro_rules! columns {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Column {
             $($(#[$doc])* $name,)+
+            $($(#[$verify_doc])* $verify,)+
         }
 
         impl Column {
-            /// Every column, in the order of the output.
+            /// Every column of a classification, in the order of the output.
             pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
+
+            /// Every column of a verification: the same, and what became of the flow.
+            pub const OF_VERIFY: [Self; [$(Self::$name,)+ $(Self::$verify),+].len()] =
+                [$(Self::$name,)+ $(Self::$verify),+];
 
             /// Returns the name that stands in every output.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)+
+                    $(Self::$verify => stringify!($verify),)+
                 }
             }
 
@@ -31,6 +41,7 @@ macro_rules! columns {
             pub fn kind(self) -> ColumnKind {
                 match self {
                     $(Self::$name => ColumnKind::$kind,)+
+                    $(Self::$verify => ColumnKind::$verify_kind,)+
                 }
             }
 
@@ -38,6 +49,7 @@ macro_rules! columns {
             pub fn is_nullable(self) -> bool {
                 match self {
                     $(Self::$name => columns!(@$nullable),)+
+                    $(Self::$verify => true,)+
                 }
             }
         }
@@ -123,6 +135,17 @@ columns! {
     NextHopClass: Word required,
     /// The class of the hop that the other end uses.
     PeerNextHopClass: Word nullable,
+    ---
+    /// What the rule asks for whose verdict stands: its `via`.
+    Required: Text,
+    /// The verdict on the flow.
+    Coverage: Word,
+    /// The code of a finding, the reason of an exemption, else a word that tells why.
+    CoverageReason: Text,
+    /// What showed that the flow passed a firewall: a log, or a record made there.
+    Evidence: Text,
+    /// The row that stands for the same flow, as `SourceFile#SourceRecord`; null where this one does.
+    DupOf: Text,
 }
 
 /// What a column holds.
@@ -161,12 +184,14 @@ pub enum TimeUnit {
 #[non_exhaustive]
 pub enum ColumnListError {
     /// A name that no column has.
-    #[error("there is no column `{name}`{}; the columns are {}", Nearest(.nearest), AllColumns)]
+    #[error("there is no column `{name}`{}; the columns are {}", Nearest(.nearest), Names(.known))]
     Unknown {
         /// As given.
         name: String,
         /// The column that was probably meant.
         nearest: Option<Column>,
+        /// The columns that there are.
+        known: Vec<Column>,
     },
     /// The same column twice.
     #[error("the column `{column}` is named twice")]
@@ -197,9 +222,22 @@ pub enum ColumnListError {
 /// # Ok::<(), nexthop::report::ColumnListError>(())
 /// ```
 pub fn parse_columns(list: &str) -> Result<Vec<Column>, ColumnListError> {
+    parse_columns_among(list, &Column::ALL)
+}
+
+/// Reads a list of columns of a verification, as [`parse_columns`] does one of a classification.
+///
+/// # Errors
+///
+/// [`ColumnListError`] for an unknown, empty or repeated name.
+pub fn parse_verify_columns(list: &str) -> Result<Vec<Column>, ColumnListError> {
+    parse_columns_among(list, &Column::OF_VERIFY)
+}
+
+fn parse_columns_among(list: &str, known: &[Column]) -> Result<Vec<Column>, ColumnListError> {
     let mut columns = Vec::new();
     for name in list.split(',').map(str::trim) {
-        let column = column_named(name)?;
+        let column = column_named(name, known)?;
         if columns.contains(&column) {
             return Err(ColumnListError::Duplicate { column });
         }
@@ -214,24 +252,24 @@ impl fmt::Display for Column {
     }
 }
 
-fn column_named(name: &str) -> Result<Column, ColumnListError> {
+fn column_named(name: &str, known: &[Column]) -> Result<Column, ColumnListError> {
     if name.is_empty() {
         return Err(ColumnListError::Empty);
     }
-    Column::ALL
-        .into_iter()
-        .find(|column| column.name().eq_ignore_ascii_case(name))
-        .ok_or_else(|| ColumnListError::Unknown { name: name.to_owned(), nearest: nearest(name) })
+    known.iter().copied().find(|column| column.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+        ColumnListError::Unknown { name: name.to_owned(), nearest: nearest(name, known), known: known.to_vec() }
+    })
 }
 
 /// Returns the column that is at most a third of the longer name's letters away.
-fn nearest(name: &str) -> Option<Column> {
+fn nearest(name: &str, known: &[Column]) -> Option<Column> {
     let typed = name.to_ascii_lowercase();
     if typed.len() > 64 {
         return None;
     }
-    let (distance, column) = Column::ALL
-        .into_iter()
+    let (distance, column) = known
+        .iter()
+        .copied()
         .map(|column| (edit_distance(&typed, &column.name().to_ascii_lowercase()), column))
         .min_by_key(|(distance, _)| *distance)?;
     (distance * 3 <= typed.len().max(column.name().len())).then_some(column)
@@ -262,12 +300,12 @@ impl fmt::Display for Nearest<'_> {
     }
 }
 
-/// Shows every column.
-struct AllColumns;
+/// Shows the names of columns.
+struct Names<'a>(&'a [Column]);
 
-impl fmt::Display for AllColumns {
+impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = Column::ALL.into_iter().map(Column::name).collect();
+        let names: Vec<&str> = self.0.iter().map(|column| column.name()).collect();
         f.write_str(&names.join(", "))
     }
 }
