@@ -80,9 +80,7 @@ impl Verifier<'_> {
     ) -> io::Result<CoverageReport> {
         let tolerance_ns = evidence.time_tolerance_ns;
         let mut gathered = flows.finish();
-        let (mut with_legs, mut by_source) = (self.partitions(), self.partitions());
-        self.join(&mut gathered, &mut with_legs, &mut by_source)?;
-        self.link(&gathered, &mut with_legs, &mut by_source, tolerance_ns)?;
+        let mut by_source = self.by_source(&mut gathered, tolerance_ns)?;
         let context = Context {
             run: self,
             rules: CompiledPolicy::of(self.policy, self.places),
@@ -104,7 +102,18 @@ impl Verifier<'_> {
         )?;
         let mut sums = Sums::default();
         judges.into_iter().for_each(|judge| sums.absorb(judge.sums));
-        Ok(context.report(sums, &gathered.files, evidence.sources))
+        Ok(context.report(sums, gathered.files(), evidence.sources))
+    }
+
+    /// Brings the logical flows of each source together.
+    fn by_source(&self, gathered: &mut GatheredFlows, tolerance_ns: i64) -> io::Result<Partitions> {
+        if gathered.are_joined && gathered.has_no_legs() {
+            return Ok(std::mem::replace(&mut gathered.flows, self.partitions()));
+        }
+        let (mut with_legs, mut by_source) = (self.partitions(), self.partitions());
+        self.join(gathered, &mut with_legs, &mut by_source)?;
+        self.link(gathered, &mut with_legs, &mut by_source, tolerance_ns)?;
+        Ok(by_source)
     }
 
     /// A third of the memory each, since three stages overlap at most.
