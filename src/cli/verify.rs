@@ -136,9 +136,7 @@ fn evidence(args: &VerifyArgs, logs: &[Input], console: Console) -> Result<Firew
                 tally.records_read
             ));
         }
-        let (records, source) = gathered.finish(reader.has_category_column(), window);
-        evidence.records.extend(records);
-        evidence.sources.push(source);
+        evidence.add(gathered, reader.has_category_column(), window);
     }
     Ok(evidence)
 }

@@ -75,6 +75,8 @@ pub(super) struct ObservedFlow {
     pub(super) shows_begin: bool,
     /// Recorded at a firewall, or a leg that left one was.
     pub(super) is_at_firewall: bool,
+    /// A firewall put an address of its own in the sender's place: a leg from there was recorded.
+    pub(super) is_translated: bool,
     /// To or from the platform.
     pub(super) is_platform: bool,
     /// How many tuples it was merged from; 1 for a capture's flow.
@@ -190,6 +192,7 @@ impl RowBuffer for ObservedFlows {
             is_denied: row.status == Some(FlowStatus::Denied),
             shows_begin: row.shows_begin,
             is_at_firewall: self.is_at_firewall(row),
+            is_translated: false,
             is_platform: row.label.next_hop_class == NextHopClass::Platform,
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
             packets: both(counters.packets_sent, counters.packets_received),
@@ -287,6 +290,7 @@ impl ObservedFlow {
             self.shows_begin,
             self.is_at_firewall,
             self.is_platform,
+            self.is_translated,
         ]
         .into_iter()
         .enumerate()
@@ -330,6 +334,7 @@ impl ObservedFlow {
             shows_begin: is_set(4),
             is_at_firewall: is_set(5),
             is_platform: is_set(6),
+            is_translated: is_set(7),
             tuples: record.number(),
             packets: record.number(),
             bytes: record.number(),
@@ -452,6 +457,7 @@ pub(super) fn link_legs(
         let mut has_flow = vec![false; legs.len()];
         for (flow, leg) in match_nearest(&times(&whole), &times(&legs), reach) {
             whole[flow].is_at_firewall = true;
+            whole[flow].is_translated = true;
             whole[flow].tuples += legs[leg].tuples;
             has_flow[leg] = true;
         }
@@ -514,6 +520,7 @@ mod tests {
             is_denied: false,
             shows_begin: true,
             is_at_firewall: false,
+            is_translated: false,
             is_platform: false,
             tuples: 2,
             packets: 10,
@@ -587,6 +594,7 @@ mod tests {
             is_denied: true,
             is_at_firewall: true,
             is_platform: true,
+            is_translated: true,
             end_time_ns: i64::MIN,
             bytes: u64::MAX,
             file: u32::MAX,
