@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("routing", &["azure", "net"]),
     ("fib", &["routing", "azure", "lpm", "net"]),
     ("traffic", &["net"]),
-    ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
+    ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net", "memory"]),
     ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
     ("replay", &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"]),
     (
