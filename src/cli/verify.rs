@@ -16,11 +16,11 @@ use super::{Console, ExitCode, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{
     BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FlowGatherer, Places, Policy,
-    Verifier,
+    RowKeeper, Verifier,
 };
 use crate::report::{
-    AtomicFile, SummaryOptions, write_coverage_html, write_coverage_json, write_coverage_junit,
-    write_coverage_sarif, write_coverage_text,
+    AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
+    write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
 };
 use crate::traffic::firewall::FirewallLogReader;
 use crate::traffic::{DecodeOptions, Input, Tally, find_inputs};
@@ -55,13 +55,8 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let places = Places::of(&loaded.tables, &loaded.resources);
     // While tuples are merged into flows, both are in memory.
     let memory_bytes_max = args.memory.0 / 2;
-    let gatherer = FlowGatherer::new(&places, memory_bytes_max, room());
-    let (summary, flows) = run.classify(gatherer).map_err(|error| match error {
-        TrafficRunError::Input(error) => anyhow::Error::from(error),
-        TrafficRunError::Rows(error) => anyhow::Error::from(error),
-    })?;
-    assert_balanced(&summary);
-    let evidence = evidence(args, &logs, console)?;
+    let names = inputs.iter().map(|input| &input.name);
+    let gatherer = FlowGatherer::new(&places, names, memory_bytes_max, room());
     let verifier = Verifier {
         tables: &loaded.tables,
         fib: &loaded.fib,
@@ -71,7 +66,26 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         memory_bytes_max,
         room: room(),
     };
-    let mut report = verifier.verify(flows, evidence)?;
+    let failed = |error| match error {
+        TrafficRunError::Input(error) => anyhow::Error::from(error),
+        TrafficRunError::Rows(error) => anyhow::Error::from(error),
+    };
+    let (summary, mut report, rows) = match rows_file(args)? {
+        None => {
+            let (summary, flows) = run.classify(gatherer).map_err(failed)?;
+            assert_balanced(&summary);
+            let evidence = evidence(args, &logs, console)?;
+            (summary, verifier.verify(flows, evidence)?, None)
+        }
+        Some(mut writer) => {
+            let keeper = RowKeeper::new(gatherer, memory_bytes_max, room());
+            let (summary, kept) = run.classify(keeper).map_err(failed)?;
+            assert_balanced(&summary);
+            let evidence = evidence(args, &logs, console)?;
+            let report = verifier.verify_rows(kept, evidence, &mut writer)?;
+            (summary, report, Some(writer.finish()?))
+        }
+    };
     report.warnings.extend(loaded.warnings.iter().cloned());
     report.warnings.iter().take(report.warnings.len() - loaded.warnings.len()).for_each(
         |warning| {
@@ -84,10 +98,29 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     report.inputs = summary.inputs;
     report.total = summary.total;
     report.hashes = hashes(args, &inputs, &logs)?;
+    if let Some(rows) = rows
+        && code != ExitCode::NoInput
+    {
+        rows.commit()?;
+    }
     publish(args, &report)?;
     print(args, &report, console)?;
     console.note(&format!("{:.3} s", started.elapsed().as_secs_f64()));
     Ok(if report.passes() { code } else { code.worst(ExitCode::Findings) })
+}
+
+fn rows_file(args: &VerifyArgs) -> Result<Option<RowWriter<AtomicFile>>> {
+    let Some(path) = &args.output else { return Ok(None) };
+    let columns =
+        args.columns.as_ref().map_or_else(|| Column::OF_VERIFY.to_vec(), |list| list.0.clone());
+    let options = RowOptions {
+        columns,
+        time_unit: args.time_unit.into(),
+        csv_raw: args.csv_raw,
+        zstd_level: args.zstd_level,
+    };
+    let format = RowFormat::of_path(path)?;
+    Ok(Some(RowWriter::new(format, &options, AtomicFile::create(path)?)?))
 }
 
 fn policy(args: &VerifyArgs) -> Result<Policy> {

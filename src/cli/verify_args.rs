@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::args::ConsoleArgs;
+use super::args::{ConsoleArgs, TimeUnitName};
 use super::exit_code;
-use super::values::{Size, SkipLimit, TunnelList};
+use super::values::{Size, SkipLimit, TunnelList, VerifyColumnList};
 
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
@@ -57,6 +57,28 @@ pub struct VerifyArgs {
     /// Write the whole report for programs to FILE.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Write every recorded flow, with the verdict on it, to FILE, which may be .csv, .jsonl or
+    /// .parquet.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Columns of the rows, in this order [default: all].
+    #[arg(long, value_name = "LIST")]
+    pub columns: Option<VerifyColumnList>,
+
+    /// How finely the times of the rows are written.
+    #[arg(long, value_enum, default_value_t = TimeUnitName::Us)]
+    pub time_unit: TimeUnitName,
+
+    /// Leave texts in CSV as they are that a spreadsheet would take for a formula.
+    #[arg(long)]
+    pub csv_raw: bool,
+
+    /// Level of Zstandard in Parquet.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub zstd_level: i32,
 
     /// What to print.
     #[arg(long, value_enum, default_value_t = VerifyFormat::Text)]

@@ -3,24 +3,27 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ahash::RandomState;
 
 use super::Places;
+use super::kept_rows::RowId;
 use super::nearest::{Reach, match_nearest};
 use super::places::{CompiledPlaces, FirewallObservers};
 use crate::classify::{OutputRow, RowBuffer, RowSink};
 use crate::net::MacAddress;
 use crate::routing::NextHopClass;
-use crate::spill::{
-    PartitionBuffers, Partitions, RecordBytes, SpillRoom, put_address, put_number, put_signed,
-};
-use crate::traffic::{FlowDirection, FlowStatus};
+use crate::spill::{PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom};
+use crate::traffic::{FlowDirection, FlowStatus, InputName};
 
 /// Gathers the rows of a classification as observed flows, in memory up to a bound and beyond it in
 /// the room that it is given.
+///
+/// The flows of logs come with all records of a 5-tuple together; so without a capture, whose flows
+/// come before them, they are joined at once and wait by source. Beside a capture all wait by
+/// 5-tuple.
 pub struct FlowGatherer {
     flows: Partitions,
     shared: Arc<Shared>,
@@ -33,7 +36,9 @@ pub struct FlowGatherer {
 pub struct ObservedFlows {
     buffers: PartitionBuffers,
     shared: Arc<Shared>,
-    last_file: Option<(String, u32)>,
+    /// The records of the 5-tuple that is coming in.
+    open: Vec<ObservedFlow>,
+    last_file: u32,
     last_observer: Option<(Option<MacAddress>, String, bool)>,
     span_ns: (i64, i64),
     flow_count: u64,
@@ -45,8 +50,10 @@ struct Shared {
     places: CompiledPlaces,
     firewall_observers: FirewallObservers,
     hasher: RandomState,
-    files: Mutex<Vec<String>>,
+    /// Names of inputs, sorted.
+    files: Vec<Arc<str>>,
     leg_targets: TargetMarks,
+    has_captures: AtomicBool,
 }
 
 /// A recorded flow, as far as verdicts look at it; or, once records are joined, a logical one.
@@ -83,16 +90,16 @@ pub(super) struct ObservedFlow {
     pub(super) file: u32,
     /// The first record's number in it, 1-based.
     pub(super) record: u64,
+    /// Its row, where rows are kept.
+    pub(super) row: Option<RowId>,
 }
 
 /// What was gathered, ready to be judged.
 pub(super) struct GatheredFlows {
     pub(super) flows: Partitions,
     pub(super) hasher: RandomState,
-    /// Names of inputs, sorted.
-    pub(super) files: Vec<Arc<str>>,
-    /// The number of each input among the sorted names, by the number it was gathered under.
-    pub(super) file_ranks: Vec<u32>,
+    /// They are joined already, and wait by source.
+    pub(super) are_joined: bool,
     pub(super) span_ns: (i64, i64),
     /// Some were recorded by flow logs.
     pub(super) has_log_flows: bool,
@@ -100,21 +107,36 @@ pub(super) struct GatheredFlows {
 }
 
 impl FlowGatherer {
-    /// Prepares for rows; past `bytes_max` they go to `room`.
-    pub fn new(places: &Places, bytes_max: usize, room: SpillRoom) -> Self {
+    /// Prepares for the rows of inputs; past `bytes_max` they go to `room`.
+    pub fn new<'n>(
+        places: &Places,
+        inputs: impl IntoIterator<Item = &'n InputName>,
+        bytes_max: usize,
+        room: SpillRoom,
+    ) -> Self {
+        let mut files: Vec<Arc<str>> =
+            inputs.into_iter().map(|input| input.as_str().into()).collect();
+        files.sort();
+        files.dedup();
         Self {
             flows: Partitions::new(bytes_max, room),
             shared: Arc::new(Shared {
                 places: places.compile(),
                 firewall_observers: places.firewall_observers.clone(),
                 hasher: RandomState::new(),
-                files: Mutex::default(),
+                files,
                 leg_targets: TargetMarks::new(),
+                has_captures: AtomicBool::new(false),
             }),
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
             has_log_flows: false,
         }
+    }
+
+    /// Lets all flows wait by 5-tuple, where they do not come in together.
+    pub(super) fn wait_by_key(&mut self) {
+        self.shared.has_captures.store(true, Ordering::Relaxed);
     }
 
     /// How many flows were gathered, each observer's for itself.
@@ -123,18 +145,10 @@ impl FlowGatherer {
     }
 
     pub(super) fn finish(self) -> GatheredFlows {
-        let names = self.shared.files.lock().expect("no thread panicked").clone();
-        let mut sorted: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
-        sorted.sort();
-        let rank_of = |name: &String| {
-            let rank = sorted.partition_point(|other| **other < **name);
-            u32::try_from(rank).expect("fewer than 2^32 inputs")
-        };
         GatheredFlows {
-            file_ranks: names.iter().map(rank_of).collect(),
-            files: sorted,
             flows: self.flows,
             hasher: self.shared.hasher.clone(),
+            are_joined: !self.shared.has_captures.load(Ordering::Relaxed),
             span_ns: self.span_ns,
             has_log_flows: self.has_log_flows,
             shared: self.shared,
@@ -144,6 +158,7 @@ impl FlowGatherer {
 
 impl RowSink for FlowGatherer {
     const WANTS_ORDER: bool = false;
+    const WANTS_ROUTES: bool = false;
 
     type Buffer = ObservedFlows;
 
@@ -151,7 +166,8 @@ impl RowSink for FlowGatherer {
         ObservedFlows {
             buffers: PartitionBuffers::new(),
             shared: self.shared.clone(),
-            last_file: None,
+            open: Vec::new(),
+            last_file: 0,
             last_observer: None,
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
@@ -160,6 +176,7 @@ impl RowSink for FlowGatherer {
     }
 
     fn append(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
+        buffer.close();
         self.flow_count += std::mem::take(&mut buffer.flow_count);
         self.has_log_flows |= buffer.has_log_flows;
         let (first_ns, last_ns) = buffer.span_ns;
@@ -170,6 +187,12 @@ impl RowSink for FlowGatherer {
 
 impl RowBuffer for ObservedFlows {
     fn push(&mut self, row: &OutputRow<'_>) {
+        self.push_kept(row, None);
+    }
+}
+
+impl ObservedFlows {
+    pub(super) fn push_kept(&mut self, row: &OutputRow<'_>, kept: Option<RowId>) {
         let both = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
         let counters = &row.counters;
         let flow = ObservedFlow {
@@ -190,6 +213,7 @@ impl RowBuffer for ObservedFlows {
             bytes: both(counters.bytes_sent, counters.bytes_received),
             file: self.file_number(row.source_file),
             record: row.source_record,
+            row: kept,
         };
         let (first_ns, last_ns) = self.span_ns;
         self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.start_time_ns));
@@ -199,26 +223,42 @@ impl RowBuffer for ObservedFlows {
         if shared.places.is_firewall(flow.source) {
             shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
         }
-        self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+        if flow.direction.is_none() {
+            shared.has_captures.store(true, Ordering::Relaxed);
+        }
+        if shared.has_captures.load(Ordering::Relaxed) {
+            self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+            return;
+        }
+        if self.open.first().is_some_and(|open| open.key() != flow.key()) {
+            self.close();
+        }
+        self.open.push(flow);
     }
 }
 
 impl ObservedFlows {
+    /// Joins the records of the 5-tuple that has come in.
+    fn close(&mut self) {
+        let hasher = &self.shared.hasher;
+        joined(
+            &mut self.open,
+            |flow| {
+                self.buffers.push(hasher.hash_one(flow.source), |bytes| flow.write(bytes));
+            },
+            |_, _| (),
+        );
+        self.open.clear();
+    }
+
     fn file_number(&mut self, name: &str) -> u32 {
-        if let Some((last, number)) = &self.last_file
-            && last == name
-        {
-            return *number;
+        let files = &self.shared.files;
+        if *files[self.last_file as usize] != *name {
+            let number = files.binary_search_by(|file| (**file).cmp(name));
+            let number = number.expect("the inputs were told at the beginning");
+            self.last_file = u32::try_from(number).expect("fewer than 2^32 inputs");
         }
-        let mut files = self.shared.files.lock().expect("no thread panicked");
-        let position = files.iter().position(|file| file == name).unwrap_or_else(|| {
-            files.push(name.to_owned());
-            files.len() - 1
-        });
-        let number = u32::try_from(position).expect("fewer than 2^32 inputs");
-        drop(files);
-        self.last_file = Some((name.to_owned(), number));
-        number
+        self.last_file
     }
 
     fn is_at_firewall(&mut self, row: &OutputRow<'_>) -> bool {
@@ -270,25 +310,32 @@ impl ObservedFlow {
             self.is_at_firewall,
             self.is_platform,
             self.is_translated,
+            self.row.is_some(),
         ]
         .into_iter()
         .enumerate()
         {
             marks |= u16::from(is_set) << (2 + bit);
         }
-        bytes.extend_from_slice(&marks.to_le_bytes());
-        bytes.push(self.protocol);
-        put_address(bytes, self.source);
-        put_address(bytes, self.destination);
+        let mut record = ShortRecord::new();
+        record.put(marks.to_le_bytes());
+        record.put([self.protocol]);
+        record.put_address(self.source);
+        record.put_address(self.destination);
         if let Some((source, destination)) = self.ports {
-            bytes.extend_from_slice(&source.to_le_bytes());
-            bytes.extend_from_slice(&destination.to_le_bytes());
+            record.put(source.to_le_bytes());
+            record.put(destination.to_le_bytes());
         }
-        put_signed(bytes, self.start_time_ns);
-        put_signed(bytes, self.end_time_ns.wrapping_sub(self.start_time_ns));
+        record.put_time(self.start_time_ns);
+        record.put_time(self.end_time_ns);
         for number in [self.tuples, self.packets, self.bytes, u64::from(self.file), self.record] {
-            put_number(bytes, number);
+            record.put_number(number);
         }
+        if let Some(row) = self.row {
+            record.put_number(row.block.into());
+            record.put_number(row.place.into());
+        }
+        bytes.extend_from_slice(record.as_slice());
     }
 
     fn read(record: &mut RecordBytes<'_>) -> Self {
@@ -299,10 +346,9 @@ impl ObservedFlow {
         let destination = record.address(is_set(1));
         let mut port = || u16::from_le_bytes(record.array());
         let ports = is_set(2).then(|| (port(), port()));
-        let start_time_ns = record.signed();
         Self {
-            start_time_ns,
-            end_time_ns: start_time_ns.wrapping_add(record.signed()),
+            start_time_ns: record.time(),
+            end_time_ns: record.time(),
             source,
             destination,
             ports,
@@ -318,6 +364,7 @@ impl ObservedFlow {
             bytes: record.number(),
             file: record.number_u32(),
             record: record.number(),
+            row: is_set(8).then(|| RowId::read(record)),
         }
     }
 
@@ -333,13 +380,29 @@ impl ObservedFlow {
 }
 
 impl GatheredFlows {
-    /// Joins the records of a partition, and calls `each` for every flow that they make.
-    pub(super) fn join(&self, bytes: &[u8], each: impl FnMut(ObservedFlow)) {
+    /// Names of inputs, sorted.
+    pub(super) fn files(&self) -> &[Arc<str>] {
+        &self.shared.files
+    }
+
+    /// Joins the records of a partition, unless they are, and calls `each` for every flow that they
+    /// make, and `repeated` for every record that another stands for.
+    pub(super) fn join(
+        &self,
+        bytes: &[u8],
+        each: impl FnMut(ObservedFlow),
+        repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
+    ) {
         let mut flows = ObservedFlow::read_all(bytes);
-        for flow in &mut flows {
-            flow.file = self.file_ranks[flow.file as usize];
+        match self.are_joined {
+            true => flows.into_iter().for_each(each),
+            false => joined(&mut flows, each, repeated),
         }
-        joined(&mut flows, each);
+    }
+
+    /// Returns true when no flow has a leg behind a firewall.
+    pub(super) fn has_no_legs(&self) -> bool {
+        self.shared.leg_targets.are_none()
     }
 
     /// Returns true for a leg, and for a flow that may have one.
@@ -360,9 +423,14 @@ const SAME_FLOW_NS: i64 = 2_000_000_000;
 ///
 /// Records of one 5-tuple whose times touch (within 2 s) are one flow. The record at the sending
 /// NIC stands for it, since that NIC's routes decide; else a capture's, else the receiving NIC's.
+/// `repeated` is told of every other record, and which one stands for it.
 ///
 /// Cost: O(n log n) for n records.
-fn joined(records: &mut [ObservedFlow], mut each: impl FnMut(ObservedFlow)) {
+fn joined(
+    records: &mut [ObservedFlow],
+    mut each: impl FnMut(ObservedFlow),
+    mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
+) {
     records.sort_unstable_by(|a, b| {
         a.key().cmp(&b.key()).then_with(|| a.time_order().cmp(&b.time_order()))
     });
@@ -379,7 +447,12 @@ fn joined(records: &mut [ObservedFlow], mut each: impl FnMut(ObservedFlow)) {
         }
         let (same, after) = rest.split_at(length);
         rest = after;
-        let stands = same.iter().min_by_key(|record| rank(record)).expect("a flow has a record");
+        let stands = (0..same.len()).min_by_key(|&index| rank(&same[index]));
+        let at = stands.expect("a flow has a record");
+        let stands = &same[at];
+        for (_, other) in same.iter().enumerate().filter(|(index, _)| *index != at) {
+            repeated(other, stands);
+        }
         each(ObservedFlow {
             tuples: same.iter().map(|record| record.tuples).sum(),
             is_at_firewall: same.iter().any(|record| record.is_at_firewall),
@@ -402,7 +475,7 @@ fn rank(record: &ObservedFlow) -> (u8, i64, u32, u64) {
 ///
 /// A flow *from* a firewall's address is a leg of the flow to the same destination and port that
 /// started up to `tolerance_ns` before it, one leg a flow, the nearest first; without one it stands
-/// for itself.
+/// for itself. `linked` is told of every leg and its flow.
 ///
 /// Cost: O(n log n) for n flows.
 pub(super) fn link_legs(
@@ -410,6 +483,7 @@ pub(super) fn link_legs(
     is_leg: impl Fn(&ObservedFlow) -> bool,
     tolerance_ns: i64,
     mut each: impl FnMut(ObservedFlow),
+    mut linked: impl FnMut(&ObservedFlow, &ObservedFlow),
 ) {
     flows.sort_unstable_by(|a, b| {
         a.target().cmp(&b.target()).then_with(|| a.time_order().cmp(&b.time_order()))
@@ -426,6 +500,7 @@ pub(super) fn link_legs(
             whole[flow].is_at_firewall = true;
             whole[flow].is_translated = true;
             whole[flow].tuples += legs[leg].tuples;
+            linked(&legs[leg], &whole[flow]);
             has_flow[leg] = true;
         }
         whole.into_iter().for_each(&mut each);
@@ -453,6 +528,10 @@ impl TargetMarks {
     fn holds(&self, hash: u64) -> bool {
         let (word, bit) = Self::place(hash);
         self.0[word].load(Ordering::Relaxed) & bit != 0
+    }
+
+    fn are_none(&self) -> bool {
+        self.0.iter().all(|word| word.load(Ordering::Relaxed) == 0)
     }
 
     fn place(hash: u64) -> (usize, u64) {
@@ -490,18 +569,25 @@ mod tests {
             bytes: 1000,
             file: 0,
             record: 1,
+            row: None,
         }
     }
 
     /// Start in seconds, tuples and whether it was at the firewall, of each logical flow.
     fn logical(records: &[ObservedFlow]) -> Vec<(i64, u64, bool)> {
         let mut flows = Vec::new();
-        joined(&mut records.to_vec(), |flow| flows.push(flow));
+        joined(&mut records.to_vec(), |flow| flows.push(flow), |_, _| ());
         let is_leg = |flow: &ObservedFlow| flow.source.to_string().starts_with("10.13.76.");
         let mut linked = Vec::new();
-        link_legs(&mut flows, is_leg, 5 * SECOND, |flow| {
-            linked.push((flow.start_time_ns / SECOND, flow.tuples, flow.is_at_firewall));
-        });
+        link_legs(
+            &mut flows,
+            is_leg,
+            5 * SECOND,
+            |flow| {
+                linked.push((flow.start_time_ns / SECOND, flow.tuples, flow.is_at_firewall));
+            },
+            |_, _| (),
+        );
         linked.sort_unstable();
         linked
     }
@@ -561,6 +647,7 @@ mod tests {
             end_time_ns: i64::MIN,
             bytes: u64::MAX,
             file: u32::MAX,
+            row: Some(RowId { block: u32::MAX, place: 0 }),
             ..flow(-10, "10.0.0.4", 0, None)
         };
         let flows = [

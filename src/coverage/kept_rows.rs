@@ -12,14 +12,10 @@ use std::sync::{Arc, Mutex};
 use ahash::AHashMap;
 
 use crate::azure::NextHopIps;
-use crate::classify::{
-    CounterBasis, LabelColumns, LookupSide, OutputRow, RecordKind,
-};
+use crate::classify::{CounterBasis, LabelColumns, LookupSide, OutputRow, RecordKind};
 use crate::net::{AddressPrefix, MacAddress};
 use crate::routing::{NextHopClass, RouteTableBasis};
-use crate::spill::{
-    PARTITION_COUNT, RecordBytes, SpillFile, SpillRoom, put_address, put_number, put_signed,
-};
+use crate::spill::{PARTITION_COUNT, RecordBytes, SpillFile, SpillRoom};
 use crate::traffic::{Counters, FlowDirection, FlowState, FlowStatus, SourceFormat};
 
 /// A row by its block and its place in the block.
@@ -215,8 +211,8 @@ impl KeptRowsBuffer {
         ] {
             bytes.push(index);
         }
-        put_signed(bytes, row.start_time_ns);
-        put_signed(bytes, row.end_time_ns.wrapping_sub(row.start_time_ns));
+        bytes.extend_from_slice(&row.start_time_ns.to_le_bytes());
+        bytes.extend_from_slice(&row.end_time_ns.to_le_bytes());
         put_any_address(bytes, row.source);
         put_any_address(bytes, row.destination);
         put_option(bytes, row.ports.map(|(source, to)| u64::from(source) << 16 | u64::from(to)));
@@ -297,8 +293,7 @@ fn read<'a>(
 ) -> OutputRow<'a> {
     let marks: [u8; 12] = record.array();
     let mark = |at: usize| usize::from(marks[at]);
-    let start_time_ns = record.signed();
-    let end_time_ns = start_time_ns.wrapping_add(record.signed());
+    let (start_time_ns, end_time_ns) = (record.time(), record.time());
     let (source, destination) = (any_address(record), any_address(record));
     let ports = option(record).map(|ports| ((ports >> 16) as u16, ports as u16));
     let counters = Counters {
@@ -393,12 +388,24 @@ fn index_in<T: PartialEq>(all: &[T], one: &T) -> u8 {
 
 fn put_any_address(bytes: &mut Vec<u8>, address: IpAddr) {
     bytes.push(u8::from(address.is_ipv6()));
-    put_address(bytes, address);
+    match address {
+        IpAddr::V4(address) => bytes.extend_from_slice(&address.octets()),
+        IpAddr::V6(address) => bytes.extend_from_slice(&address.octets()),
+    }
 }
 
 fn any_address(record: &mut RecordBytes<'_>) -> IpAddr {
     let is_ipv6 = record.byte() == 1;
     record.address(is_ipv6)
+}
+
+/// Writes a number in seven bits a byte, the lowest first.
+pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push((number & 0x7F) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
 }
 
 fn put_option(bytes: &mut Vec<u8>, number: Option<u64>) {
@@ -418,7 +425,8 @@ mod tests {
 
     #[test]
     fn rows_come_back_as_they_were_in_their_order() {
-        let ips: NextHopIps = ["10.0.1.4".parse().unwrap(), "fd00::1".parse().unwrap()].into_iter().collect();
+        let ips: NextHopIps =
+            ["10.0.1.4".parse().unwrap(), "fd00::1".parse().unwrap()].into_iter().collect();
         let full = OutputRow {
             kind: RecordKind::Flow,
             start_time_ns: -5,
@@ -431,7 +439,11 @@ mod tests {
             state: Some(FlowState::Deny),
             status: Some(FlowStatus::Denied),
             encryption: Some("X"),
-            counters: Counters { packets_sent: Some(0), bytes_sent: Some(u64::MAX), ..Counters::default() },
+            counters: Counters {
+                packets_sent: Some(0),
+                bytes_sent: Some(u64::MAX),
+                ..Counters::default()
+            },
             counter_basis: Some(CounterBasis::Delta),
             mac: Some(MacAddress::new([1, 2, 3, 4, 5, 6])),
             acl_group: Some("group"),

@@ -10,6 +10,8 @@ mod evidence_verdict;
 mod firewall_logs;
 mod firewall_names;
 mod flows;
+mod kept_rows;
+mod mend;
 mod nearest;
 mod paths;
 mod places;
@@ -17,6 +19,8 @@ mod places_of;
 mod policy;
 mod pools;
 mod report;
+mod row_keeper;
+mod row_verdicts;
 mod sums;
 mod unobservable;
 mod verdict;
@@ -31,5 +35,6 @@ pub use pools::{PoolMember, PoolProblem};
 pub use report::{
     CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, Unobservable, Way,
 };
+pub use row_keeper::{KeptFlows, RowKeeper};
 pub use verdict::{FindingCode, Verdict};
 pub use verify::{FirewallEvidence, Verifier};

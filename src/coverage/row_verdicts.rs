@@ -5,6 +5,7 @@
 //! row each other one belongs to, and are followed in two steps, as they were made: from a leg to
 //! the flow that it belongs to, then from a record to the one that stands for its flow.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -13,16 +14,14 @@ use ahash::AHashMap;
 
 use super::evidence::ShownAt;
 use super::flows::ObservedFlow;
-use super::kept_rows::{BlockOrder, KeptRows, RowId};
-use super::{EvidenceSource, Policy, Verdict};
-use crate::classify::{CoverageColumns, RowBuffer, RowSink};
-use crate::spill::{
-    PARTITION_COUNT, PartitionBuffers, Partitions, RecordBytes, SpillRoom, put_number,
-};
+use super::kept_rows::{BlockOrder, KeptRows, RowId, put_number};
+use super::{EvidenceSource, FindingCode, Policy, Verdict};
+use crate::classify::{CoverageColumns, OutputRow, RowBuffer, RowSink};
+use crate::spill::{PARTITION_COUNT, PartitionBuffers, Partitions, RecordBytes, SpillRoom};
 
 /// Verdicts on rows, and links between rows, on their way to the output.
 pub(super) struct RowVerdicts {
-    order: BlockOrder,
+    order: Arc<BlockOrder>,
     verdicts: Partitions,
     /// From legs to flows, then from records to the record that stands for them.
     links: [Partitions; 2],
@@ -52,7 +51,7 @@ pub(super) struct RowVerdict {
 /// Why a verdict is what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// One of [`WORDS`].
+    /// A word of ours, or the code of a finding.
     Word(u8),
     /// The reason of an exemption, by its place in the policy.
     Exemption(u32),
@@ -77,7 +76,7 @@ impl RowVerdicts {
     pub(super) fn new(rows: &KeptRows, bytes_max: usize, room: &SpillRoom) -> Self {
         let partitions = || Partitions::new(bytes_max, room.clone());
         Self {
-            order: rows.order(),
+            order: Arc::new(rows.order()),
             verdicts: partitions(),
             links: [partitions(), partitions()],
             bytes_max,
@@ -85,8 +84,8 @@ impl RowVerdicts {
         }
     }
 
-    pub(super) fn order(&self) -> &BlockOrder {
-        &self.order
+    pub(super) fn order(&self) -> Arc<BlockOrder> {
+        self.order.clone()
     }
 
     pub(super) fn absorb_verdicts(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
@@ -114,8 +113,7 @@ impl RowVerdicts {
             follow(&order, &mut verdicts, &mut links, &mut all)?;
             verdicts = all;
         }
-        let mut known: AHashMap<RowId, RowVerdict> = AHashMap::new();
-        let known = std::cell::RefCell::new(&mut known);
+        let known: RefCell<AHashMap<RowId, RowVerdict>> = RefCell::default();
         let mut buffer = sink.buffer();
         let mut texts = RowTexts::default();
         let mut pending = 0;
@@ -128,9 +126,10 @@ impl RowVerdicts {
                 });
                 Ok(())
             },
-            |id, mut row| {
+            |id, row| {
                 let known = known.borrow();
-                row.coverage = known.get(&id).map(|verdict| names.columns(verdict, &mut texts));
+                let coverage = known.get(&id).map(|verdict| names.columns(verdict, &mut texts));
+                let row = OutputRow { coverage, ..row };
                 buffer.push(&row);
                 pending += 1;
                 if pending % ROWS_A_PORTION == 0 { sink.append(&mut buffer) } else { Ok(()) }
@@ -234,10 +233,9 @@ impl RowVerdict {
             0 => Sign::Nothing,
             1 => Sign::RecordedAtFirewall,
             2 => Sign::SentByFirewall,
-            log => Sign::Log {
-                source_number: ((log - 3) >> 1) as u32,
-                is_weak: (log - 3) & 1 == 1,
-            },
+            log => {
+                Sign::Log { source_number: ((log - 3) >> 1) as u32, is_weak: (log - 3) & 1 == 1 }
+            }
         };
         let dup_of = (record.number() == 1).then(|| (record.number_u32(), record.number()));
         (row, Self { verdict, rule, reason, sign, dup_of })
@@ -265,8 +263,8 @@ impl Sign {
     }
 }
 
-/// The words of `CoverageReason` that are no code of a finding: one for each verdict that is none.
-pub(super) const WORDS: [&str; 10] = [
+/// The words of `CoverageReason` that are no code of a finding.
+const WORDS: [&str; 10] = [
     "platform_address",
     "denied_before_routing",
     "initiated_by_private_endpoint",
@@ -279,13 +277,40 @@ pub(super) const WORDS: [&str; 10] = [
     "no_source_covers_it",
 ];
 
+fn word_of(word: u8) -> &'static str {
+    let word = usize::from(word);
+    WORDS.get(word).copied().unwrap_or_else(|| FindingCode::ALL[word - WORDS.len()].as_str())
+}
+
+impl Reason {
+    /// The word for a verdict: the code of a finding, else what the verdict rests on.
+    pub(super) fn of(
+        verdict: Verdict,
+        code: Option<FindingCode>,
+        sign: Sign,
+        is_leg: bool,
+    ) -> Self {
+        let code = FindingCode::ALL.iter().position(|one| Some(*one) == code);
+        let word = match (code, verdict) {
+            (Some(code), _) => return Self::Word((WORDS.len() + code) as u8),
+            (None, Verdict::Platform) => 0,
+            (None, Verdict::Denied) => 1,
+            (None, Verdict::SuspectDirection) => 2,
+            (None, Verdict::NotRequired | Verdict::Exempt) => 3 + u8::from(is_leg),
+            (None, Verdict::Unknown) => 5,
+            (None, Verdict::Unexpected) => 6,
+            (None, Verdict::Covered) => 7 + u8::from(sign == Sign::Nothing),
+            (None, _) => 9,
+        };
+        Self::Word(word)
+    }
+}
+
 /// What numbers in a [`RowVerdict`] stand for.
 pub(super) struct RowNames<'r> {
     pub(super) policy: &'r Policy,
     pub(super) sources: &'r [EvidenceSource],
     pub(super) files: &'r [Arc<str>],
-    /// The words of [`Reason::Word`].
-    pub(super) words: &'r [&'static str],
 }
 
 /// The texts of one row, with their memory.
@@ -299,7 +324,7 @@ struct RowTexts {
 impl RowNames<'_> {
     fn columns<'t>(&'t self, verdict: &RowVerdict, texts: &'t mut RowTexts) -> CoverageColumns<'t> {
         let RowTexts { required, evidence, dup_of } = texts;
-        let mut say = |text: &mut String, arguments: std::fmt::Arguments<'_>| {
+        let say = |text: &mut String, arguments: std::fmt::Arguments<'_>| {
             text.clear();
             text.write_fmt(arguments).expect("a string takes any text");
         };
@@ -330,7 +355,7 @@ impl RowNames<'_> {
             required: verdict.rule.is_some().then_some(required.as_str()),
             verdict: verdict.verdict.as_str(),
             reason: match verdict.reason {
-                Reason::Word(word) => self.words[usize::from(word)],
+                Reason::Word(word) => word_of(word),
                 Reason::Exemption(place) => &self.policy.exemptions[place as usize].reason,
             },
             evidence: has_evidence.then_some(evidence.as_str()),

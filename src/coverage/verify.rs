@@ -12,20 +12,24 @@ use smallvec::SmallVec;
 use super::evidence::{Evidence, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
+use super::kept_rows::BlockOrder;
+use super::mend::{mend, near_miss};
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
 use super::pools::PoolMemberPlace;
+use super::row_keeper::RowKeeper;
+use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
     CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode,
     FirewallLogEvidence, Places, Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way,
     unobservable,
 };
-use crate::azure::{NextHopType, RouteSource};
+use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
 use crate::net::AddressPrefix;
 use crate::net::special::is_platform;
-use crate::routing::{NextHopClass, RouteRow, RouteTable};
+use crate::routing::NextHopClass;
 use crate::spill::{PARTITION_COUNT, PartitionBuffers, Partitions, SpillRoom};
 
 /// What firewalls logged.
@@ -96,11 +100,41 @@ impl Verifier<'_> {
         flows: FlowGatherer,
         evidence: FirewallEvidence,
     ) -> io::Result<CoverageReport> {
+        self.judge_flows(flows, evidence, &mut None).map(|(report, _)| report)
+    }
+
+    /// Gives every flow its verdict, and every row with that of its flow to `sink`, in the order in
+    /// which a classification gives them.
+    ///
+    /// # Errors
+    ///
+    /// When the room fails, or the sink cannot take a row.
+    pub fn verify_rows<S: RowSink>(
+        &self,
+        kept: RowKeeper,
+        evidence: FirewallEvidence,
+        sink: &mut S,
+    ) -> io::Result<CoverageReport> {
+        let RowKeeper { gatherer, rows } = kept;
+        let verdicts = RowVerdicts::new(&rows, self.memory_bytes_max / 3, &self.room);
+        let mut verdicts = Some(verdicts);
+        let (report, files) = self.judge_flows(gatherer, evidence, &mut verdicts)?;
+        let names =
+            RowNames { policy: self.policy, sources: &report.evidence_sources, files: &files };
+        verdicts.expect("was given").write(rows, &names, sink)?;
+        Ok(report)
+    }
+
+    /// Returns the report and the names of the inputs, by rank.
+    fn judge_flows(
+        &self,
+        flows: FlowGatherer,
+        evidence: FirewallEvidence,
+        rows: &mut Option<RowVerdicts>,
+    ) -> io::Result<(CoverageReport, Vec<Arc<str>>)> {
         let tolerance_ns = evidence.time_tolerance_ns;
         let mut gathered = flows.finish();
-        let (mut with_legs, mut by_source) = (self.partitions(), self.partitions());
-        self.join(&mut gathered, &mut with_legs, &mut by_source)?;
-        self.link(&gathered, &mut with_legs, &mut by_source, tolerance_ns)?;
+        let mut by_source = self.by_source(&mut gathered, tolerance_ns, rows)?;
         let context = Context {
             run: self,
             rules: CompiledPolicy::of(self.policy, self.places),
@@ -114,6 +148,7 @@ impl Verifier<'_> {
             ),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
+            rows: rows.as_ref().map(RowVerdicts::order),
         };
         let mut judges: Vec<Judge<'_>> = (0..self.threads).map(|_| Judge::new(&context)).collect();
         self.for_each_round(
@@ -123,11 +158,31 @@ impl Verifier<'_> {
                 judge.judge_all(ObservedFlow::read_all(bytes));
                 Ok(())
             },
-            |_| Ok(()),
+            |judge| match rows {
+                Some(rows) => rows.absorb_verdicts(&mut judge.rows),
+                None => Ok(()),
+            },
         )?;
         let mut sums = Sums::default();
         judges.into_iter().for_each(|judge| sums.absorb(judge.sums));
-        Ok(context.report(sums, &gathered.files, evidence.sources))
+        let files = gathered.files();
+        Ok((context.report(sums, files, evidence.sources), files.to_vec()))
+    }
+
+    /// Brings the logical flows of each source together.
+    fn by_source(
+        &self,
+        gathered: &mut GatheredFlows,
+        tolerance_ns: i64,
+        rows: &mut Option<RowVerdicts>,
+    ) -> io::Result<Partitions> {
+        if gathered.are_joined && gathered.has_no_legs() {
+            return Ok(std::mem::replace(&mut gathered.flows, self.partitions()));
+        }
+        let mut joined = Joined { with_legs: self.partitions(), by_source: self.partitions() };
+        self.join(gathered, &mut joined, rows)?;
+        self.link(gathered, &mut joined, tolerance_ns, rows)?;
+        Ok(joined.by_source)
     }
 
     /// A third of the memory each, since three stages overlap at most.
@@ -138,31 +193,36 @@ impl Verifier<'_> {
     fn join(
         &self,
         gathered: &mut GatheredFlows,
-        with_legs: &mut Partitions,
-        by_source: &mut Partitions,
+        joined: &mut Joined,
+        rows: &mut Option<RowVerdicts>,
     ) -> io::Result<()> {
         let mut flows = std::mem::replace(&mut gathered.flows, self.partitions());
         let gathered = &*gathered;
-        let mut buffers = self.buffers();
+        let order = rows.as_ref().map(RowVerdicts::order);
         self.for_each_round(
             &mut flows,
-            &mut buffers,
-            |(legs, whole), bytes| {
-                gathered.join(bytes, |flow| match gathered.may_have_legs(&flow) {
-                    true => {
-                        let hash = gathered.hasher.hash_one(flow.target());
-                        legs.push(hash, |bytes| flow.write(bytes));
-                    }
-                    false => {
-                        let hash = gathered.hasher.hash_one(flow.source);
-                        whole.push(hash, |bytes| flow.write(bytes));
-                    }
-                });
+            &mut self.buffers(),
+            |JoinBuffers { legs, whole, links }, bytes| {
+                gathered.join(
+                    bytes,
+                    |flow| match gathered.may_have_legs(&flow) {
+                        true => {
+                            let hash = gathered.hasher.hash_one(flow.target());
+                            legs.push(hash, |bytes| flow.write(bytes));
+                        }
+                        false => {
+                            let hash = gathered.hasher.hash_one(flow.source);
+                            whole.push(hash, |bytes| flow.write(bytes));
+                        }
+                    },
+                    |record, stands| row_verdicts::link(order.as_deref(), links, record, stands),
+                );
                 Ok(())
             },
-            |(legs, whole)| {
-                with_legs.absorb(legs)?;
-                by_source.absorb(whole)
+            |buffers| {
+                joined.with_legs.absorb(&mut buffers.legs)?;
+                joined.by_source.absorb(&mut buffers.whole)?;
+                absorb_links(rows, LinkStep::Record, &mut buffers.links)
             },
         )
     }
@@ -170,15 +230,16 @@ impl Verifier<'_> {
     fn link(
         &self,
         gathered: &GatheredFlows,
-        with_legs: &mut Partitions,
-        by_source: &mut Partitions,
+        joined: &mut Joined,
         tolerance_ns: i64,
+        rows: &mut Option<RowVerdicts>,
     ) -> io::Result<()> {
-        let mut buffers = self.buffers();
+        let order = rows.as_ref().map(RowVerdicts::order);
+        let Joined { with_legs, by_source } = joined;
         self.for_each_round(
             with_legs,
-            &mut buffers,
-            |(_, whole), bytes| {
+            &mut self.buffers(),
+            |JoinBuffers { whole, links, .. }, bytes| {
                 let mut flows = ObservedFlow::read_all(bytes);
                 link_legs(
                     &mut flows,
@@ -188,15 +249,24 @@ impl Verifier<'_> {
                         let hash = gathered.hasher.hash_one(flow.source);
                         whole.push(hash, |bytes| flow.write(bytes));
                     },
+                    |leg, flow| row_verdicts::link(order.as_deref(), links, leg, flow),
                 );
                 Ok(())
             },
-            |(_, whole)| by_source.absorb(whole),
+            |buffers| {
+                by_source.absorb(&mut buffers.whole)?;
+                absorb_links(rows, LinkStep::Leg, &mut buffers.links)
+            },
         )
     }
 
-    fn buffers(&self) -> Vec<(PartitionBuffers, PartitionBuffers)> {
-        (0..self.threads).map(|_| (PartitionBuffers::new(), PartitionBuffers::new())).collect()
+    fn buffers(&self) -> Vec<JoinBuffers> {
+        let buffers = |_| JoinBuffers {
+            legs: PartitionBuffers::new(),
+            whole: PartitionBuffers::new(),
+            links: PartitionBuffers::new(),
+        };
+        (0..self.threads).map(buffers).collect()
     }
 
     /// Works on all partitions, as many at once as there are workers; `after` is called for each
@@ -222,6 +292,28 @@ impl Verifier<'_> {
     }
 }
 
+/// Flows on their way to being judged: those that may have legs, and the others.
+struct Joined {
+    with_legs: Partitions,
+    by_source: Partitions,
+}
+
+/// What one thread has joined.
+struct JoinBuffers {
+    legs: PartitionBuffers,
+    whole: PartitionBuffers,
+    /// From rows to the rows that stand for them, where rows are kept.
+    links: PartitionBuffers,
+}
+
+fn absorb_links(
+    rows: &mut Option<RowVerdicts>,
+    step: LinkStep,
+    links: &mut PartitionBuffers,
+) -> io::Result<()> {
+    rows.as_mut().map_or(Ok(()), |rows| rows.absorb_links(step, links))
+}
+
 /// What every thread looks at.
 struct Context<'r> {
     run: &'r Verifier<'r>,
@@ -231,12 +323,16 @@ struct Context<'r> {
     evidence: Evidence,
     timeline_step_ns: i64,
     unobservable: Vec<Unobservable>,
+    /// Where kept rows stand.
+    rows: Option<Arc<BlockOrder>>,
 }
 
 /// The work of one thread.
 struct Judge<'c> {
     context: &'c Context<'c>,
     sums: Sums,
+    /// The verdicts on kept rows.
+    rows: PartitionBuffers,
     /// What is known of the flows of the current source to each destination.
     pairs: AHashMap<IpAddr, Arc<Pair>>,
 }
@@ -278,7 +374,12 @@ impl<'c> Judge<'c> {
     const PAIRS_MAX: usize = 1 << 16;
 
     fn new(context: &'c Context<'c>) -> Self {
-        Self { context, sums: Sums::default(), pairs: AHashMap::new() }
+        Self {
+            context,
+            sums: Sums::default(),
+            rows: PartitionBuffers::new(),
+            pairs: AHashMap::new(),
+        }
     }
 
     /// Judges the flows of a partition, which has all that its sources sent.
@@ -303,6 +404,10 @@ impl<'c> Judge<'c> {
         let totals = CoverageTotals::of(flow);
         let rules = self.context.rule_verdicts(flow, &pair, shown);
         let verdict = self.context.verdict(flow, &pair, &rules);
+        if let (Some(order), Some(row)) = (&self.context.rows, flow.row) {
+            let verdict = self.context.row_verdict(flow, &pair, &rules, shown, verdict);
+            self.rows.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
+        }
         self.sums.totals.entry(verdict).or_default().add(totals);
         for &member in &pair.pool_members {
             self.sums.pools.entry(member).or_default().add(totals);
@@ -398,6 +503,35 @@ impl Context<'_> {
             .map(|rule| rule.verdict)
             .min_by_key(worst_first)
             .unwrap_or(Verdict::NotRequired)
+    }
+
+    /// What is told of the row of a flow.
+    fn row_verdict(
+        &self,
+        flow: &ObservedFlow,
+        pair: &Pair,
+        rules: &[RuleVerdict],
+        shown: &Shown,
+        verdict: Verdict,
+    ) -> RowVerdict {
+        let number = |place: usize| u32::try_from(place).expect("a policy is short");
+        let stands = rules.iter().min_by_key(|rule| worst_first(&rule.verdict));
+        let code = stands.filter(|rule| rule.verdict == verdict).and_then(|rule| rule.code);
+        let sign = Sign::of(flow, shown);
+        let exemption = pair.exemptions.iter().copied().find(|&index| {
+            let exempt = &self.run.policy.exemptions[index];
+            is_asked(flow, &exempt.ports, exempt.protocol)
+        });
+        RowVerdict {
+            verdict,
+            rule: stands.map(|rule| number(rule.rule)),
+            reason: match exemption {
+                Some(place) if verdict == Verdict::Exempt => Reason::Exemption(number(place)),
+                _ => Reason::of(verdict, code, sign, pair.is_leg && flow.is_at_firewall),
+            },
+            sign,
+            dup_of: None,
+        }
     }
 
     fn holds(
@@ -706,88 +840,4 @@ fn timeline_step_ns((first, last): (i64, i64)) -> i64 {
         .map(|seconds| seconds * SECOND)
         .find(|step| span / step < STEPS_MAX)
         .unwrap_or(30 * 86_400 * SECOND)
-}
-
-/// A user-defined route to an appliance that holds neighbours of the receiver and not itself: most
-/// likely it was meant, too.
-fn near_miss(
-    code: FindingCode,
-    table: &RouteTable,
-    receiver: IpAddr,
-    prefix: Option<AddressPrefix>,
-) -> String {
-    let is_direct = matches!(code, FindingCode::PeeringBypass | FindingCode::VnetBypass);
-    let Some(prefix) = prefix.filter(|_| is_direct) else { return String::new() };
-    let missed = table
-        .rows()
-        .filter(|row| row.rejected.is_none() && row.source == RouteSource::User)
-        .filter(|row| row.next_hop_type == NextHopType::VirtualAppliance)
-        .filter_map(RouteRow::prefix)
-        .filter(|route| prefix.covers(*route) && !route.contains(receiver))
-        .max_by_key(|route| route.length());
-    missed.map_or_else(String::new, |route| {
-        format!("the user-defined route for {route} does not hold {receiver}: ")
-    })
-}
-
-/// The change that would mend a finding.
-fn mend(
-    code: FindingCode,
-    table: &RouteTable,
-    receiver: IpAddr,
-    prefix: Option<AddressPrefix>,
-) -> String {
-    let prefix = prefix.map(|prefix| prefix.to_string()).unwrap_or_default();
-    match code {
-        FindingCode::PrivateEndpointBypass => match best_covering_route(table, receiver) {
-            Some((word, covering)) => format!(
-                "the best covering route is {covering} {word}, which is no user-defined route: \
-                 enable network policies for route tables on the endpoint's subnet and add a \
-                 user-defined route for {covering} (or longer) to the firewall"
-            ),
-            None => "enable network policies for route tables on the endpoint's subnet and add a \
-                     user-defined route to the firewall that is as long as the VNet's prefix"
-                .to_owned(),
-        },
-        FindingCode::PeeringBypass | FindingCode::VnetBypass => {
-            format!("add a user-defined route for {prefix} (or longer) to the firewall")
-        }
-        FindingCode::InternetBypass => {
-            format!("add a user-defined route for {prefix} to the firewall")
-        }
-        FindingCode::GatewayBypass => format!(
-            "add a user-defined route for {prefix} to the firewall, here and on the GatewaySubnet \
-             for the way back"
-        ),
-        FindingCode::ServiceEndpointBypass => {
-            "a user-defined route cannot override a service endpoint: remove the endpoint from \
-             the subnet, or use a private endpoint"
-                .to_owned()
-        }
-        FindingCode::EcmpPartial => "advertise the same prefix from the firewall alone".to_owned(),
-        FindingCode::AsymmetricForward | FindingCode::AsymmetricReturn => {
-            "send both directions through the same firewall: a stateful one drops what it sees \
-             half of"
-                .to_owned()
-        }
-        FindingCode::OneWay => "add the route that is missing on this side".to_owned(),
-        FindingCode::MissingEvidence => {
-            "the routes say that it passed: check that the snapshot is of the time of the traffic"
-                .to_owned()
-        }
-        FindingCode::WrongNextHop => "change the route, or the rule".to_owned(),
-    }
-}
-
-/// The route that would win if the private endpoint's own were gone, where it is no user's.
-fn best_covering_route(table: &RouteTable, receiver: IpAddr) -> Option<(String, AddressPrefix)> {
-    let row = table
-        .rows()
-        .filter(|row| row.rejected.is_none())
-        .filter(|row| row.next_hop_type != NextHopType::InterfaceEndpoint)
-        .filter(|row| row.prefix().is_some_and(|prefix| prefix.contains(receiver)))
-        .max_by_key(|row| row.prefix().map(AddressPrefix::length))?;
-    (row.source != RouteSource::User)
-        .then(|| row.prefix().map(|prefix| (row.next_hop_type.as_str().to_owned(), prefix)))
-        .flatten()
 }

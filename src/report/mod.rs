@@ -59,5 +59,7 @@ pub use routes::{
 };
 pub use rows::{RowEncoder, RowFormat, RowFormatError, RowOptions, RowWriter};
 pub use sarif::write_coverage_sarif;
-pub use schema::{Column, ColumnKind, ColumnListError, TimeUnit, parse_columns, parse_verify_columns};
+pub use schema::{
+    Column, ColumnKind, ColumnListError, TimeUnit, parse_columns, parse_verify_columns,
+};
 pub use text::{SummaryOptions, write_classify_text};

@@ -257,7 +257,11 @@ fn column_named(name: &str, known: &[Column]) -> Result<Column, ColumnListError>
         return Err(ColumnListError::Empty);
     }
     known.iter().copied().find(|column| column.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
-        ColumnListError::Unknown { name: name.to_owned(), nearest: nearest(name, known), known: known.to_vec() }
+        ColumnListError::Unknown {
+            name: name.to_owned(),
+            nearest: nearest(name, known),
+            known: known.to_vec(),
+        }
     })
 }
 
@@ -352,7 +356,11 @@ mod tests {
             ("zzz", None),
         ] {
             let error = parse_columns(typed).unwrap_err();
-            assert_eq!(error, ColumnListError::Unknown { name: typed.into(), nearest: want });
+            let known = Column::ALL.to_vec();
+            assert_eq!(
+                error,
+                ColumnListError::Unknown { name: typed.into(), nearest: want, known }
+            );
             assert!(error.to_string().ends_with("NextHopClass, PeerNextHopClass"), "{error}");
         }
     }

@@ -400,3 +400,58 @@ fn a_firewall_that_sends_back_is_one_way() {
         .assert(1, &[("one_way", 3)])
         .assert_findings(&ENDPOINTS.map(|endpoint| ("192.168.0.4", endpoint, "one_way")));
 }
+
+/// The rows that `-o` writes: `RecordKind`, source, destination, and what was judged of each.
+fn rows_of(lab: &Lab, more: &[&str]) -> Vec<Value> {
+    lab.verify(&[&["-o", "rows.jsonl"], more].concat());
+    let text = std::fs::read_to_string(lab.path().join("rows.jsonl")).expect("was written");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn every_row_has_its_verdict_and_those_that_stand_for_no_flow_name_the_one_that_does() {
+    let flow_in = |flow: Flow| Flow { direction: 'I', ..flow };
+    let direct = flow(60, "192.168.0.4", 50_000, "10.13.77.6", 1433);
+    let translated = flow(90, "192.168.0.4", 50_001, "10.13.77.5", 1433);
+    let leg = flow(90, "10.13.76.69", 40_000, "10.13.77.5", 1433);
+    let other = flow(95, "10.13.76.132", 50_002, "192.168.0.4", 22);
+    let lab = lab(POLICIES_AND_ROUTE)
+        .flows("a-gateway", GATEWAY, &[direct, translated, other])
+        .flows("b-firewall", FIREWALL, &[flow_in(direct), leg])
+        .evidence("azfw.jsonl", &logged(&[direct]));
+    let verification = lab.verify(&[]);
+    verification.assert(0, &[("covered", 2), ("not_required", 1)]);
+    let rows = rows_of(&lab, &[]);
+    let got: Vec<[Value; 6]> = rows
+        .iter()
+        .map(|row| {
+            let columns = ["SrcIp", "Required", "Coverage", "CoverageReason", "Evidence", "DupOf"];
+            columns.map(|column| row[column].clone())
+        })
+        .collect();
+    let log = "evidence/azfw.jsonl";
+    // Of one time, by key: what came in stands before what went out.
+    let want = [
+        json!(["192.168.0.4", "firewall", "covered", "seen", log, "traffic/a-gateway.json#1"]),
+        json!(["192.168.0.4", "firewall", "covered", "seen", log, null]),
+        json!([
+            "10.13.76.69",
+            "firewall",
+            "covered",
+            "seen",
+            "sent on by a firewall",
+            "traffic/a-gateway.json#3"
+        ]),
+        json!(["192.168.0.4", "firewall", "covered", "seen", "sent on by a firewall", null]),
+        json!(["10.13.76.132", null, "not_required", "no_rule_asks", null, null]),
+    ];
+    let want: Vec<Value> = want.into_iter().collect();
+    assert_eq!(serde_json::to_value(&got).expect("JSON"), Value::Array(want));
+    // The rows without `DupOf` are the logical flows.
+    let whole = rows.iter().filter(|row| row["DupOf"].is_null()).count();
+    assert_eq!(whole, 3);
+    // No bound on memory and no number of threads changes a row.
+    for more in [&["--threads", "1"][..], &["--threads", "3", "--memory", "1"]] {
+        assert_eq!(rows_of(&lab, more), rows, "{more:?}");
+    }
+}
