@@ -185,25 +185,50 @@ fn partition_of(hash: u64) -> usize {
     (hash >> (u64::BITS - PARTITION_COUNT.trailing_zeros())) as usize
 }
 
-/// Writes a number in seven bits a byte, the lowest first.
-pub(crate) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7F) as u8 | 0x80);
-        number >>= 7;
+/// The fields of a record that have a bound, written where no room must be asked for: a partition
+/// takes them at once.
+pub(crate) struct ShortRecord {
+    bytes: [u8; Self::BYTES_MAX],
+    length: usize,
+}
+
+impl ShortRecord {
+    /// More than any record needs: two addresses, and a dozen numbers of ten bytes.
+    const BYTES_MAX: usize = 192;
+
+    pub(crate) fn new() -> Self {
+        Self { bytes: [0; Self::BYTES_MAX], length: 0 }
     }
-    bytes.push(number as u8);
-}
 
-/// Writes a signed number, small ones in few bytes whatever their sign.
-pub(crate) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
-    put_number(bytes, ((number << 1) ^ (number >> 63)) as u64);
-}
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 
-/// Writes an address without its family.
-pub(crate) fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => bytes.extend_from_slice(&address.octets()),
-        IpAddr::V6(address) => bytes.extend_from_slice(&address.octets()),
+    pub(crate) fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.bytes[self.length..self.length + N].copy_from_slice(&bytes);
+        self.length += N;
+    }
+
+    /// Writes a number in seven bits a byte, the lowest first.
+    pub(crate) fn put_number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.put([(number & 0x7F) as u8 | 0x80]);
+            number >>= 7;
+        }
+        self.put([number as u8]);
+    }
+
+    /// Writes a time, whose size says nothing.
+    pub(crate) fn put_time(&mut self, time_ns: i64) {
+        self.put(time_ns.to_le_bytes());
+    }
+
+    /// Writes an address without its family.
+    pub(crate) fn put_address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(address) => self.put(address.octets()),
+            IpAddr::V6(address) => self.put(address.octets()),
+        }
     }
 }
 
@@ -252,13 +277,12 @@ impl<'b> RecordBytes<'b> {
         }
     }
 
-    pub(crate) fn number_u32(&mut self) -> u32 {
-        u32::try_from(self.number()).expect("was written from a u32")
+    pub(crate) fn time(&mut self) -> i64 {
+        i64::from_le_bytes(self.array())
     }
 
-    pub(crate) fn signed(&mut self) -> i64 {
-        let folded = self.number();
-        ((folded >> 1) as i64) ^ -((folded & 1) as i64)
+    pub(crate) fn number_u32(&mut self) -> u32 {
+        u32::try_from(self.number()).expect("was written from a u32")
     }
 
     pub(crate) fn address(&mut self, is_v6: bool) -> IpAddr {
@@ -273,16 +297,16 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let numbers = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
-        let signed = [0, 1, -1, 63, -64, i64::MAX, i64::MIN];
+        let times = [0, 1, -1, i64::MAX, i64::MIN];
         let addresses: [IpAddr; 3] =
             ["10.0.0.4", "fd00::1", "::ffff:10.0.0.4"].map(|text| text.parse().unwrap());
-        let mut bytes = Vec::new();
-        numbers.iter().for_each(|&number| put_number(&mut bytes, number));
-        signed.iter().for_each(|&number| put_signed(&mut bytes, number));
-        addresses.iter().for_each(|&address| put_address(&mut bytes, address));
-        let mut record = RecordBytes(&bytes);
+        let mut written = ShortRecord::new();
+        numbers.iter().for_each(|&number| written.put_number(number));
+        times.iter().for_each(|&time| written.put_time(time));
+        addresses.iter().for_each(|&address| written.put_address(address));
+        let mut record = RecordBytes(written.as_slice());
         assert_eq!(numbers.map(|_| record.number()), numbers);
-        assert_eq!(signed.map(|_| record.signed()), signed);
+        assert_eq!(times.map(|_| record.time()), times);
         assert_eq!(addresses.map(|address| record.address(address.is_ipv6())), addresses);
         assert!(record.is_empty());
     }

@@ -23,8 +23,6 @@ pub struct Label {
     /// Why the class is `unknown`. An unheard-of word of Azure's is unknown without a reason: it
     /// was looked up, and the row counts as classified.
     pub unknown: Option<Unknown>,
-    /// The class of the hop that the other end uses, where its table is known.
-    pub peer_class: Option<NextHopClass>,
 }
 
 /// Who observed the tuples of a log's context.
@@ -109,7 +107,7 @@ impl Label {
             _ => table_at(fib, local),
         };
         match table {
-            Ok(table) => Self::looked_up(fib, table, lookup, local, remote),
+            Ok(table) => Self::looked_up(fib, table, lookup, remote),
             Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
         }
     }
@@ -122,9 +120,9 @@ impl Label {
         }
         let forced = fib.sources().forced();
         match forced.map_or_else(|| table_at(fib, source), Ok) {
-            Ok(table) => Self::looked_up(fib, table, LookupSide::Destination, source, destination),
+            Ok(table) => Self::looked_up(fib, table, LookupSide::Destination, destination),
             Err(Unknown::NoRouteTable) if is_internet(source) => match table_at(fib, destination) {
-                Ok(table) => Self::looked_up(fib, table, LookupSide::Source, destination, source),
+                Ok(table) => Self::looked_up(fib, table, LookupSide::Source, source),
                 Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
             },
             Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
@@ -160,28 +158,52 @@ impl Label {
             next_hop_ips: next_hop.map(|hop| &hop.ips),
             next_hop_name: next_hop.and_then(|hop| hop.name.as_deref()),
             next_hop_class: self.class,
-            peer_next_hop_class: self.peer_class,
+            peer_next_hop_class: self.peer_class(fib, source, destination),
+        }
+    }
+
+    /// As [`columns`](Self::columns), with the class alone.
+    pub(super) fn class_column<'f>(&self) -> LabelColumns<'f> {
+        LabelColumns {
+            route_table_id: None,
+            route_table_basis: None,
+            lookup: None,
+            matched_prefix: None,
+            route_source: None,
+            next_hop_type: None,
+            next_hop_ips: None,
+            next_hop_name: None,
+            next_hop_class: self.class,
+            peer_next_hop_class: None,
         }
     }
 
     fn without_table(class: NextHopClass, unknown: Option<Unknown>) -> Self {
-        Self { table: None, lookup: None, next_hop: None, class, unknown, peer_class: None }
+        Self { table: None, lookup: None, next_hop: None, class, unknown }
     }
 
-    fn looked_up(
-        fib: &Fib,
-        table: TableId,
-        lookup: LookupSide,
-        local: IpAddr,
-        remote: IpAddr,
-    ) -> Self {
+    fn looked_up(fib: &Fib, table: TableId, lookup: LookupSide, remote: IpAddr) -> Self {
         let (next_hop, class, unknown) = hop_of(fib, table, remote);
+        Self { table: Some(table), lookup: Some(lookup), next_hop, class, unknown }
+    }
+
+    /// Returns the class of the hop that the other end uses, where its table is known. Rows alone
+    /// show it, so that sums need not look it up.
+    pub fn peer_class(
+        &self,
+        fib: &Fib,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Option<NextHopClass> {
+        let (local, remote) = match self.lookup? {
+            LookupSide::Source => (destination, source),
+            LookupSide::Destination => (source, destination),
+        };
         // One table for every source says nothing about the other end's own.
-        let peer_class = match fib.sources().forced() {
+        match fib.sources().forced() {
             Some(_) => None,
             None => fib.sources().answering(remote).map(|peer| hop_of(fib, peer, local).1),
-        };
-        Self { table: Some(table), lookup: Some(lookup), next_hop, class, unknown, peer_class }
+        }
     }
 }
 
@@ -285,11 +307,12 @@ mod tests {
                 address(source),
                 address(destination),
             );
+            let peer_class = label.peer_class(&fib, address(source), address(destination));
             assert_eq!(
                 (
                     label.class.as_str(),
                     label.lookup.unwrap().as_str(),
-                    label.peer_class.map(NextHopClass::as_str)
+                    peer_class.map(NextHopClass::as_str)
                 ),
                 (class, side, peer),
                 "{observer:?} {direction:?} {source} {destination}"
@@ -346,7 +369,8 @@ mod tests {
             (label.class, label.lookup),
             (NextHopClass::Peering, Some(LookupSide::Destination))
         );
-        assert_eq!(label.peer_class, None);
+        let peer_class = label.peer_class(&fib, address("203.0.113.7"), address("10.1.0.4"));
+        assert_eq!(peer_class, None);
     }
 
     #[test]

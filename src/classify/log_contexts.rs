@@ -4,6 +4,8 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use super::Observer;
+use crate::fib::Fib;
 use crate::net::MacAddress;
 use crate::traffic::{Context, FlowBatch, SourceFormat};
 
@@ -29,6 +31,15 @@ pub(super) struct OwnedContext {
 impl LogContexts {
     pub(super) fn get(&self, number: u32) -> &OwnedContext {
         &self.contexts[number as usize]
+    }
+
+    /// Returns who observed the tuples of each context, by its number.
+    pub(super) fn observers(&self, fib: &Fib) -> Vec<Observer> {
+        let of = |context: &OwnedContext| {
+            let ContextView { mac, acl_group, acl_rule, target_resource_id, .. } = context.view();
+            Observer::of_context(fib, mac, acl_group, acl_rule, target_resource_id)
+        };
+        self.contexts.iter().map(of).collect()
     }
 
     /// Writes the numbers of a batch's contexts to `numbers`, in the order of the batch.

@@ -120,6 +120,8 @@ pub enum LookupSide {
 
 /// Takes rows, in an order that does not depend on the number of threads.
 ///
+/// The flows of captures come before those of logs.
+///
 /// Formatting runs on many threads: each fills a [`RowBuffer`] of its own, and the buffers are
 /// handed over in the order of the input.
 pub trait RowSink: Send {
@@ -129,6 +131,10 @@ pub trait RowSink: Send {
     /// False where the flows of logs may come in any order, which spares sorting them. The flows of
     /// one 5-tuple come together all the same.
     const WANTS_ORDER: bool = true;
+
+    /// False where of a label the class is enough: then the route is not looked up, and the other
+    /// columns of [`LabelColumns`] are null.
+    const WANTS_ROUTES: bool = true;
 
     /// What one thread fills.
     type Buffer: RowBuffer + Send;

@@ -9,7 +9,9 @@ use rayon::prelude::*;
 use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
 use super::packet_flows::{GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds};
 use super::totals::{NamedTotals, RunTotals};
-use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
+use super::{
+    InputSummary, Label, LabelColumns, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary,
+};
 use crate::fib::Fib;
 use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom};
 use crate::traffic::{
@@ -280,30 +282,33 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             Some(_) => self.workers.iter().map(|_| PartitionBuffers::new()).collect(),
             None => Vec::new(),
         };
+        let observers = self.log_flows.contexts.observers(self.fib);
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| self.log_flows.take(partition))?;
             if bytes.iter().all(Vec::is_empty) {
                 continue;
             }
-            let (fib, contexts, inputs) = (self.fib, &self.log_flows.contexts, &self.inputs);
+            let (fib, log_flows, inputs) = (self.fib, &self.log_flows, &self.inputs);
             match &by_time {
                 Some(by_time) => {
                     self.workers.par_iter_mut().zip(&mut timed).zip(&bytes).for_each(
                         |((worker, timed), bytes)| {
-                            log_flows::merge_partition(bytes, contexts, |flow| {
-                                worker.totals.add(&label_of_merged(fib, flow), &flow.counters);
+                            log_flows.merge_partition(bytes, |flow| {
+                                let label = label_of_merged(fib, &observers, flow);
+                                worker.totals.add(&label, &flow.counters);
                                 by_time.push(flow, timed);
                             });
                         },
                     );
                 }
                 None => self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
-                    log_flows::merge_partition(bytes, contexts, |flow| {
-                        let label = label_of_merged(fib, flow);
+                    log_flows.merge_partition(bytes, |flow| {
+                        let label = label_of_merged(fib, &observers, flow);
                         worker.totals.add(&label, &flow.counters);
                         if S::WANTS_ROWS {
-                            worker.push_flow(fib, inputs, flow, &label);
+                            let columns = label_columns::<S>(fib, &label, flow);
+                            worker.push_flow(inputs, flow, columns);
                         }
                     });
                 }),
@@ -318,17 +323,22 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         for worker in &mut self.workers {
             self.totals.absorb(&mut worker.totals);
         }
-        by_time.map_or(Ok(()), |by_time| self.give_out_in_order(by_time))
+        by_time.map_or(Ok(()), |by_time| self.give_out_in_order(by_time, &observers))
     }
 
-    fn give_out_in_order(&mut self, mut by_time: FlowsByTime) -> io::Result<()> {
+    fn give_out_in_order(
+        &mut self,
+        mut by_time: FlowsByTime,
+        observers: &[Observer],
+    ) -> io::Result<()> {
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| by_time.take(partition))?;
             let (fib, contexts, inputs) = (self.fib, &self.log_flows.contexts, &self.inputs);
             self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                 for flow in &log_flows::sorted_partition(bytes, contexts) {
-                    worker.push_flow(fib, inputs, flow, &label_of_merged(fib, flow));
+                    let label = label_of_merged(fib, observers, flow);
+                    worker.push_flow(inputs, flow, label_columns::<S>(fib, &label, flow));
                 }
             });
             for worker in &mut self.workers[..bytes.len()] {
@@ -452,13 +462,12 @@ impl<B: RowBuffer> Worker<B> {
 
     fn push_flow(
         &mut self,
-        fib: &Fib,
         inputs: &[InputSummary],
         flow: &MergedFlow<'_>,
-        label: &Label,
+        label: LabelColumns<'_>,
     ) {
         let name = inputs[flow.first.0 as usize].name.as_str();
-        self.rows.push(&merged_flow_row(fib, flow, label, name));
+        self.rows.push(&merged_flow_row(flow, label, name));
     }
 
     fn find_observers(&mut self, fib: &Fib) {
@@ -597,9 +606,8 @@ fn packet_flow_row<'a>(
 }
 
 fn merged_flow_row<'a>(
-    fib: &'a Fib,
     flow: &MergedFlow<'a>,
-    label: &Label,
+    label: LabelColumns<'a>,
     source_file: &'a str,
 ) -> OutputRow<'a> {
     let (key, context) = (flow.key, flow.context);
@@ -628,20 +636,25 @@ fn merged_flow_row<'a>(
         is_partial: false,
         record_count: flow.tuple_count,
         shows_begin: flow.shows_begin,
-        label: label.columns(fib, key.source, key.destination),
+        label,
     }
 }
 
-fn label_of_merged(fib: &Fib, flow: &MergedFlow<'_>) -> Label {
-    let (key, context) = (flow.key, flow.context);
-    let observer = Observer::of_context(
-        fib,
-        context.mac,
-        context.acl_group.as_deref(),
-        context.acl_rule.as_deref(),
-        context.target_resource_id.as_deref(),
-    );
+fn label_of_merged(fib: &Fib, observers: &[Observer], flow: &MergedFlow<'_>) -> Label {
+    let key = flow.key;
+    let observer = observers[flow.context_number as usize];
     Label::of_tuple(fib, observer, key.direction, key.source, key.destination)
+}
+
+fn label_columns<'f, S: RowSink>(
+    fib: &'f Fib,
+    label: &Label,
+    flow: &MergedFlow<'_>,
+) -> LabelColumns<'f> {
+    match S::WANTS_ROUTES {
+        true => label.columns(fib, flow.key.source, flow.key.destination),
+        false => label.class_column(),
+    }
 }
 
 fn index_u32(index: usize) -> u32 {

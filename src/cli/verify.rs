@@ -55,7 +55,8 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let places = Places::of(&loaded.tables, &loaded.resources);
     // While tuples are merged into flows, both are in memory.
     let memory_bytes_max = args.memory.0 / 2;
-    let gatherer = FlowGatherer::new(&places, memory_bytes_max, room());
+    let names = inputs.iter().map(|input| &input.name);
+    let gatherer = FlowGatherer::new(&places, names, memory_bytes_max, room());
     let (summary, flows) = run.classify(gatherer).map_err(|error| match error {
         TrafficRunError::Input(error) => anyhow::Error::from(error),
         TrafficRunError::Rows(error) => anyhow::Error::from(error),
@@ -135,9 +136,7 @@ fn evidence(args: &VerifyArgs, logs: &[Input], console: Console) -> Result<Firew
                 tally.records_read
             ));
         }
-        let (records, source) = gathered.finish(reader.has_category_column(), window);
-        evidence.records.extend(records);
-        evidence.sources.push(source);
+        evidence.add(gathered, reader.has_category_column(), window);
     }
     Ok(evidence)
 }

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use ahash::AHashMap;
+use smallvec::SmallVec;
 
 use super::EvidenceSource;
+use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
 use crate::net::protocol::TCP;
@@ -12,6 +14,8 @@ use crate::net::protocol::TCP;
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceRecord {
+    /// The source that it is from, by its place among all.
+    pub source_number: u32,
     /// When, nanoseconds since 1970.
     pub time_ns: i64,
     /// What kind of rule logged it.
@@ -43,15 +47,32 @@ pub enum EvidenceCategory {
     Other,
 }
 
-/// How a flow shows in the logs.
+/// Where a flow shows in the logs: for each firewall that logged it the line that matches.
+pub(super) type Shown = SmallVec<[ShownAt; 1]>;
+
+/// A line that shows a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// A line matches it; weak without ports.
-    Seen { is_weak: bool },
-    /// The logs cover its beginning and do not show it.
-    NotSeen,
-    /// No log covers it.
-    NotCovered,
+pub(super) struct ShownAt {
+    pub(super) firewall: LogFirewall,
+    /// The source that it is from, by its place among all.
+    pub(super) source_number: u32,
+    /// It names addresses alone.
+    pub(super) is_weak: bool,
+    /// An application rule logged it, which stands between both ends with an address of its own.
+    pub(super) is_application: bool,
+}
+
+/// The firewall that a log is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum LogFirewall {
+    /// One of the snapshot, by its place among their names.
+    Known(u16),
+    /// One that the snapshot does not hold.
+    Elsewhere,
+    /// The log does not tell, and there is one firewall at most that it can be of.
+    OnlyOne,
+    /// The log does not tell, and there are several.
+    NotTold,
 }
 
 /// A flow's identity as the logs know it.
@@ -74,9 +95,11 @@ pub(super) struct FlowIdentity {
 /// Source: Microsoft, "Azure Firewall monitoring data reference" (read 2026-11-20).
 #[derive(Debug)]
 pub(super) struct Evidence {
-    /// By sender, then time.
+    /// By sender, then firewall, then time.
     lines: Vec<Line>,
     sources: Vec<EvidenceSource>,
+    /// The firewall of each source.
+    firewalls: Vec<LogFirewall>,
     tolerance_ns: i64,
 }
 
@@ -87,8 +110,11 @@ type Key = (Option<IpAddr>, Option<u16>, Option<u16>, Option<u8>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     source: IpAddr,
+    firewall: LogFirewall,
     time_ns: i64,
     key: Key,
+    source_number: u32,
+    is_application: bool,
 }
 
 /// The kinds of lines, in the order in which flows are matched with them: whole 5-tuples,
@@ -122,29 +148,58 @@ impl FlowIdentity {
 }
 
 impl Evidence {
+    /// Takes the lines of all logs, the logs, and the firewalls of the snapshot.
     pub(super) fn new(
         records: impl IntoIterator<Item = EvidenceRecord>,
         sources: Vec<EvidenceSource>,
+        firewall_names: &FirewallNames,
         tolerance_ns: i64,
     ) -> Self {
-        let mut lines: Vec<Line> = records.into_iter().filter_map(|one| Line::of(&one)).collect();
+        let firewalls: Vec<LogFirewall> = sources
+            .iter()
+            .map(|source| firewall_names.of_log(source.firewall.as_deref()))
+            .collect();
+        let mut lines: Vec<Line> =
+            records.into_iter().filter_map(|one| Line::of(&one, &firewalls)).collect();
         lines.sort_unstable();
-        Self { lines, sources, tolerance_ns }
+        Self { lines, sources, firewalls, tolerance_ns }
     }
 
-    /// Tells how each flow of one sender shows, in the order of `flows`, which stand by their
-    /// times. Lines and flows are matched one to one, the nearest in time first.
+    /// Tells where each flow of one sender shows, in the order of `flows`, which stand by their
+    /// times. For each firewall, lines and flows are matched one to one, the nearest in time first.
     ///
     /// Cost: O(n log n) for n flows and lines of the sender.
     pub(super) fn look_for(&self, source: IpAddr, flows: &[FlowIdentity]) -> Vec<Shown> {
-        let mut shown: Vec<Shown> = flows.iter().map(|flow| self.not_seen(flow)).collect();
-        let lines = self.lines_of(source, flows);
-        if lines.is_empty() {
-            return shown;
+        let mut shown: Vec<Shown> = vec![Shown::new(); flows.len()];
+        let start = self.lines.partition_point(|line| line.source < source);
+        let count = self.lines[start..].partition_point(|line| line.source == source);
+        let of_source = &self.lines[start..start + count];
+        for of_firewall in of_source.chunk_by(|a, b| a.firewall == b.firewall) {
+            self.match_lines(self.near(of_firewall, flows), flows, &mut shown);
         }
-        let mut by_key: AHashMap<Key, Vec<i64>> = AHashMap::new();
+        shown
+    }
+
+    /// The lines, sorted by time, that may be near one of the flows.
+    fn near<'l>(&self, lines: &'l [Line], flows: &[FlowIdentity]) -> &'l [Line] {
+        let (Some(first), Some(last)) = (flows.first(), flows.last()) else { return &[] };
+        let from = first.start_time_ns.saturating_sub(self.tolerance_ns);
+        let to = last.start_time_ns.saturating_add(self.tolerance_ns);
+        let start = lines.partition_point(|line| line.time_ns < from);
+        let count = lines[start..].partition_point(|line| line.time_ns <= to);
+        &lines[start..start + count]
+    }
+
+    /// Matches the lines of one firewall with the flows of one sender.
+    fn match_lines(&self, lines: &[Line], flows: &[FlowIdentity], shown: &mut [Shown]) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut by_key: AHashMap<Key, (Vec<i64>, Vec<&Line>)> = AHashMap::new();
         for line in lines {
-            by_key.entry(line.key).or_default().push(line.time_ns);
+            let (times, of_key) = by_key.entry(line.key).or_default();
+            times.push(line.time_ns);
+            of_key.push(line);
         }
         let mut is_matched = vec![false; flows.len()];
         let mut wanting: AHashMap<Key, Vec<usize>> = AHashMap::new();
@@ -159,53 +214,53 @@ impl Evidence {
                 let begins: Vec<i64> =
                     indices.iter().map(|&index| flows[index].start_time_ns).collect();
                 let reach = Reach { before_ns: self.tolerance_ns, after_ns: self.tolerance_ns };
-                for (position, _) in match_nearest(&begins, &by_key[key], reach) {
+                let (times, of_key) = &by_key[key];
+                for (position, line) in match_nearest(&begins, times, reach) {
+                    let line = of_key[line];
                     is_matched[indices[position]] = true;
-                    shown[indices[position]] = Shown::Seen { is_weak: kind >= WEAK_KIND };
+                    shown[indices[position]].push(ShownAt {
+                        firewall: line.firewall,
+                        source_number: line.source_number,
+                        is_weak: kind >= WEAK_KIND,
+                        is_application: line.is_application,
+                    });
                 }
             }
         }
-        shown
     }
 
-    /// The lines of a sender that may be near one of its flows.
-    fn lines_of(&self, source: IpAddr, flows: &[FlowIdentity]) -> &[Line] {
-        let (Some(first), Some(last)) = (flows.first(), flows.last()) else { return &[] };
-        let from = first.start_time_ns.saturating_sub(self.tolerance_ns);
-        let to = last.start_time_ns.saturating_add(self.tolerance_ns);
-        let start = self.lines.partition_point(|line| (line.source, line.time_ns) < (source, from));
-        let count =
-            self.lines[start..].partition_point(|line| (line.source, line.time_ns) <= (source, to));
-        &self.lines[start..start + count]
-    }
-
-    fn not_seen(&self, flow: &FlowIdentity) -> Shown {
-        match flow.shows_begin && self.covers(flow) {
-            true => Shown::NotSeen,
-            false => Shown::NotCovered,
-        }
-    }
-
-    /// A flow is expected in the logs where every category that could have logged it covers its
-    /// time: network rules, and for TCP application rules, which know no other protocol.
-    fn covers(&self, flow: &FlowIdentity) -> bool {
+    /// Returns true where a flow is expected in the logs of a firewall: every category that could
+    /// have logged it covers its beginning.
+    ///
+    /// Those are network rules; for TCP from within also application rules, which know no other
+    /// protocol; and for what the Internet initiates NAT rules.
+    pub(super) fn covers(
+        &self,
+        flow: &FlowIdentity,
+        firewall: u16,
+        is_from_internet: bool,
+    ) -> bool {
         let covers = |wanted: &[&str]| {
-            self.sources.iter().any(|source| {
-                (source.from_ns..=source.to_ns).contains(&flow.start_time_ns)
+            self.sources.iter().zip(&self.firewalls).any(|(source, of)| {
+                (*of == LogFirewall::OnlyOne || *of == LogFirewall::Known(firewall))
+                    && (source.from_ns..=source.to_ns).contains(&flow.start_time_ns)
                     && source.categories.iter().any(|category| {
                         wanted.iter().any(|word| category.eq_ignore_ascii_case(word))
                     })
             })
         };
-        covers(&["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"])
-            && (flow.protocol != TCP
-                || covers(&["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"]))
+        let by_rule = match (is_from_internet, flow.protocol) {
+            (true, _) => covers(&["*", "AZFWNatRule"]),
+            (false, TCP) => covers(&["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"]),
+            (false, _) => true,
+        };
+        flow.shows_begin && by_rule && covers(&["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"])
     }
 }
 
 impl Line {
     /// A line shows the flow that leaves the firewall's rules: where a NAT rule sent it.
-    fn of(record: &EvidenceRecord) -> Option<Self> {
+    fn of(record: &EvidenceRecord, firewalls: &[LogFirewall]) -> Option<Self> {
         let translated_port = record.translated.and_then(|(_, port)| port);
         let destination = record.translated.map(|(address, _)| address).or(record.destination);
         let destination_port = translated_port.or(record.destination_port);
@@ -219,7 +274,14 @@ impl Line {
             (_, Some(destination), _) => (Some(destination), None, None, record.protocol),
             _ => return None,
         };
-        Some(Self { source: record.source, time_ns: record.time_ns, key })
+        Some(Self {
+            source: record.source,
+            firewall: firewalls[record.source_number as usize],
+            time_ns: record.time_ns,
+            key,
+            source_number: record.source_number,
+            is_application: record.category == EvidenceCategory::Application,
+        })
     }
 }
 
@@ -229,8 +291,16 @@ mod tests {
     use crate::net::protocol::UDP;
 
     const SECOND: i64 = 1_000_000_000;
-    const SEEN: Shown = Shown::Seen { is_weak: false };
-    const WEAK: Shown = Shown::Seen { is_weak: true };
+
+    /// How a flow shows, in a word.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Word {
+        Seen,
+        Weak,
+        NotSeen,
+        NotCovered,
+    }
+    use Word::{NotCovered, NotSeen, Seen, Weak};
 
     fn flow(start: i64, source_port: u16) -> FlowIdentity {
         FlowIdentity {
@@ -244,6 +314,7 @@ mod tests {
 
     fn line(time: i64, source_port: Option<u16>) -> EvidenceRecord {
         EvidenceRecord {
+            source_number: 0,
             time_ns: time * SECOND,
             category: EvidenceCategory::Network,
             protocol: Some(TCP),
@@ -266,37 +337,53 @@ mod tests {
         }
     }
 
-    fn shown(lines: &[EvidenceRecord], flows: &[FlowIdentity]) -> Vec<Shown> {
-        let sources = vec![source(&["*"], 0, 1000)];
-        let evidence = Evidence::new(lines.iter().copied(), sources, 5 * SECOND);
-        evidence.look_for("192.168.0.4".parse().unwrap(), flows)
+    fn shown(lines: &[EvidenceRecord], flows: &[FlowIdentity]) -> Vec<Word> {
+        words(lines, vec![source(&["*"], 0, 1000)], flows, 5 * SECOND)
+    }
+
+    fn words(
+        lines: &[EvidenceRecord],
+        sources: Vec<EvidenceSource>,
+        flows: &[FlowIdentity],
+        tolerance_ns: i64,
+    ) -> Vec<Word> {
+        let names = FirewallNames::new(["azfw"], []);
+        let evidence = Evidence::new(lines.iter().copied(), sources, &names, tolerance_ns);
+        let shown = evidence.look_for("192.168.0.4".parse().unwrap(), flows);
+        let word = |(shown, flow): (Shown, &FlowIdentity)| match shown.first() {
+            Some(at) if at.is_weak => Weak,
+            Some(_) => Seen,
+            None if evidence.covers(flow, 0, false) => NotSeen,
+            None => NotCovered,
+        };
+        shown.into_iter().zip(flows).map(word).collect()
     }
 
     #[test]
     fn a_line_shows_one_flow_within_the_tolerance() {
         let lines = [line(100, Some(5000))];
-        assert_eq!(shown(&lines, &[flow(100, 5001)]), [Shown::NotSeen]);
-        assert_eq!(shown(&lines, &[flow(94, 5000)]), [Shown::NotSeen]);
-        assert_eq!(shown(&lines, &[flow(95, 5000)]), [SEEN]);
-        assert_eq!(shown(&lines, &[flow(105, 5000)]), [SEEN]);
-        assert_eq!(shown(&lines, &[flow(106, 5000)]), [Shown::NotSeen]);
-        assert_eq!(shown(&lines, &[flow(97, 5000), flow(101, 5000)]), [Shown::NotSeen, SEEN]);
+        assert_eq!(shown(&lines, &[flow(100, 5001)]), [NotSeen]);
+        assert_eq!(shown(&lines, &[flow(94, 5000)]), [NotSeen]);
+        assert_eq!(shown(&lines, &[flow(95, 5000)]), [Seen]);
+        assert_eq!(shown(&lines, &[flow(105, 5000)]), [Seen]);
+        assert_eq!(shown(&lines, &[flow(106, 5000)]), [NotSeen]);
+        assert_eq!(shown(&lines, &[flow(97, 5000), flow(101, 5000)]), [NotSeen, Seen]);
         let udp = FlowIdentity { protocol: UDP, ..flow(100, 5000) };
-        assert_eq!(shown(&lines, &[udp]), [Shown::NotSeen]);
+        assert_eq!(shown(&lines, &[udp]), [NotSeen]);
         let any_protocol = EvidenceRecord { protocol: None, ..lines[0] };
-        assert_eq!(shown(&[any_protocol], &[udp]), [SEEN]);
+        assert_eq!(shown(&[any_protocol], &[udp]), [Seen]);
     }
 
     #[test]
     fn lines_without_ports_match_one_to_one_nearest_first_and_are_weak() {
         let flows = [flow(10, 1), flow(11, 2), flow(12, 3)];
         let lines = [line(10, None), line(11, None), line(12, None)];
-        assert_eq!(shown(&lines, &flows), [WEAK, WEAK, WEAK]);
+        assert_eq!(shown(&lines, &flows), [Weak, Weak, Weak]);
         for missing in 0..3 {
             let mut rest = lines.to_vec();
             rest.remove(missing);
-            let mut want = [WEAK; 3];
-            want[missing] = Shown::NotSeen;
+            let mut want = [Weak; 3];
+            want[missing] = NotSeen;
             assert_eq!(shown(&rest, &flows), want, "without line {missing}");
         }
     }
@@ -304,20 +391,19 @@ mod tests {
     #[test]
     fn a_flow_is_missing_only_where_every_category_covers_its_recorded_beginning() {
         let shown = |categories: &[&str], flow: FlowIdentity| {
-            let evidence = Evidence::new([], vec![source(categories, 10, 20)], 0);
-            evidence.look_for("192.168.0.4".parse().unwrap(), &[flow])[0]
+            words(&[], vec![source(categories, 10, 20)], &[flow], 0)[0]
         };
         let both = ["AZFWNetworkRule", "AZFWApplicationRule"];
-        assert_eq!(shown(&both, flow(10, 1)), Shown::NotSeen);
-        assert_eq!(shown(&both, flow(20, 1)), Shown::NotSeen);
-        assert_eq!(shown(&both, flow(21, 1)), Shown::NotCovered);
-        assert_eq!(shown(&both, flow(9, 1)), Shown::NotCovered);
+        assert_eq!(shown(&both, flow(10, 1)), NotSeen);
+        assert_eq!(shown(&both, flow(20, 1)), NotSeen);
+        assert_eq!(shown(&both, flow(21, 1)), NotCovered);
+        assert_eq!(shown(&both, flow(9, 1)), NotCovered);
         let older = FlowIdentity { shows_begin: false, ..flow(15, 1) };
-        assert_eq!(shown(&both, older), Shown::NotCovered);
-        assert_eq!(shown(&["AZFWNetworkRule"], flow(15, 1)), Shown::NotCovered);
+        assert_eq!(shown(&both, older), NotCovered);
+        assert_eq!(shown(&["AZFWNetworkRule"], flow(15, 1)), NotCovered);
         let udp = FlowIdentity { protocol: UDP, ..flow(15, 1) };
-        assert_eq!(shown(&["AZFWNetworkRule"], udp), Shown::NotSeen);
-        assert_eq!(shown(&["*"], flow(15, 1)), Shown::NotSeen);
+        assert_eq!(shown(&["AZFWNetworkRule"], udp), NotSeen);
+        assert_eq!(shown(&["*"], flow(15, 1)), NotSeen);
     }
 
     #[test]
@@ -335,6 +421,44 @@ mod tests {
             ..line(10, Some(6000))
         };
         let flows = [flow(10, 5000), flow(10, 6000), flow(10, 7000)];
-        assert_eq!(shown(&[application, nat], &flows), [SEEN, SEEN, Shown::NotSeen]);
+        assert_eq!(shown(&[application, nat], &flows), [Seen, Seen, NotSeen]);
+    }
+
+    #[test]
+    fn a_log_is_evidence_for_its_own_firewall() {
+        let at_hub =
+            EvidenceSource { firewall: Some("AZFW-HUB".into()), ..source(&["*"], 0, 1000) };
+        let at_edge = EvidenceSource { firewall: Some("edge".into()), ..at_hub.clone() };
+        let elsewhere = EvidenceSource { firewall: Some("old".into()), ..at_hub.clone() };
+        let unnamed = EvidenceSource { firewall: None, ..at_hub.clone() };
+        let names = FirewallNames::new(["azfw-hub", "edge"], []);
+        let covers = |sources: &[&EvidenceSource], firewall| {
+            let sources = sources.iter().map(|&source| source.clone()).collect();
+            Evidence::new([], sources, &names, 0).covers(&flow(10, 1), firewall, false)
+        };
+        assert!(covers(&[&at_hub], 0) && !covers(&[&at_hub], 1));
+        assert!(covers(&[&at_hub, &at_edge], 1));
+        assert!(!covers(&[&elsewhere], 0) && !covers(&[&unnamed], 0));
+        let only = FirewallNames::new(["azfw-hub"], []);
+        assert!(Evidence::new([], vec![unnamed], &only, 0).covers(&flow(10, 1), 0, false));
+        // Each firewall's own lines are matched with the flow.
+        let lines =
+            [line(100, Some(5000)), EvidenceRecord { source_number: 1, ..line(101, Some(5000)) }];
+        let evidence = Evidence::new(lines, vec![at_hub, at_edge], &names, 5 * SECOND);
+        let shown = evidence.look_for("192.168.0.4".parse().unwrap(), &[flow(100, 5000)]);
+        let at: Vec<LogFirewall> = shown[0].iter().map(|at| at.firewall).collect();
+        assert_eq!(at, [LogFirewall::Known(0), LogFirewall::Known(1)]);
+    }
+
+    #[test]
+    fn what_the_internet_initiates_is_missing_only_where_nat_rules_are_logged() {
+        let names = FirewallNames::new(["azfw"], []);
+        let covers = |categories: &[&str]| {
+            let sources = vec![source(categories, 0, 1000)];
+            Evidence::new([], sources, &names, 0).covers(&flow(10, 1), 0, true)
+        };
+        assert!(!covers(&["AZFWNetworkRule", "AZFWApplicationRule"]));
+        assert!(covers(&["AZFWNetworkRule", "AZFWNatRule"]));
+        assert!(covers(&["*"]));
     }
 }

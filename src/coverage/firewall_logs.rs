@@ -3,72 +3,128 @@
 use std::collections::BTreeSet;
 
 use super::{EvidenceCategory, EvidenceRecord, EvidenceSource};
-use crate::traffic::firewall::{FirewallCategory, FirewallDestination, FirewallRecord};
+use crate::traffic::firewall::{
+    FirewallCategory, FirewallDestination, FirewallName, FirewallRecord,
+};
 
 /// Gathers the lines of one log.
 #[derive(Debug)]
 pub struct FirewallLogEvidence {
     path: String,
     records: Vec<EvidenceRecord>,
-    firewalls: BTreeSet<String>,
-    categories: BTreeSet<FirewallCategory>,
+    /// In the order in which they were met; most logs are of one firewall.
+    firewalls: Vec<LoggedFirewall>,
     window_ns: Option<(i64, i64)>,
+}
+
+/// What a log tells of one firewall.
+#[derive(Debug)]
+struct LoggedFirewall {
+    /// `None` where a line does not tell which firewall wrote it.
+    name: Option<String>,
+    categories: BTreeSet<FirewallCategory>,
+    records: u64,
 }
 
 impl FirewallLogEvidence {
     /// Starts with nothing; `path` is how the log is shown.
     pub fn new(path: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            records: Vec::new(),
-            firewalls: BTreeSet::new(),
-            categories: BTreeSet::new(),
-            window_ns: None,
-        }
+        Self { path: path.into(), records: Vec::new(), firewalls: Vec::new(), window_ns: None }
     }
 
     /// Adds a line.
     pub fn add(&mut self, record: &FirewallRecord) {
         let (from, to) = self.window_ns.unwrap_or((record.time_ns, record.time_ns));
         self.window_ns = Some((from.min(record.time_ns), to.max(record.time_ns)));
-        self.firewalls.extend(record.firewall.as_ref().map(|name| name.name().to_owned()));
-        self.categories.extend(record.category);
+        let number = self.firewall_number(record.firewall.as_ref().map(FirewallName::name));
+        let firewall = &mut self.firewalls[number];
+        firewall.categories.extend(record.category);
+        // The one legacy category of network rules holds what NAT rules did, too.
+        if record.is_legacy && record.category != Some(FirewallCategory::ApplicationRule) {
+            firewall.categories.extend([FirewallCategory::NetworkRule, FirewallCategory::NatRule]);
+        }
         // Counts over many connections name none of them.
         if !record.category.is_some_and(FirewallCategory::is_aggregation) {
-            self.records.push(evidence_of(record));
+            firewall.records += 1;
+            let source = u32::try_from(number).expect("far fewer than 2^32 firewalls");
+            self.records.push(evidence_of(record, source));
         }
     }
 
-    /// Returns the lines and the source that they make.
+    /// Returns the lines and the sources that they make, one for each firewall, by name. A line's
+    /// source is its place among them.
     ///
     /// The log covers `window_ns`, else the hour that its path names as blobs do, else the time
-    /// from its first to its last line. It covers the
-    /// categories that it shows, or all where it names the category of each line, as the result of
-    /// a query does: then a category without a line had nothing to say.
+    /// from its first to its last line. For a firewall it covers the categories that it shows of
+    /// it, or all where it names the category of each line, as the result of a query does: then a
+    /// category without a line had nothing to say.
     pub fn finish(
         self,
         covers_every_category: bool,
         window_ns: Option<(i64, i64)>,
-    ) -> (Vec<EvidenceRecord>, EvidenceSource) {
-        let window_ns = window_ns.or_else(|| hour_of_path(&self.path)).or(self.window_ns);
+    ) -> (Vec<EvidenceRecord>, Vec<EvidenceSource>) {
+        let Self { path, mut records, firewalls, window_ns: lines_ns } = self;
+        let window_ns = window_ns.or_else(|| hour_of_path(&path)).or(lines_ns);
         let (from_ns, to_ns) = window_ns.unwrap_or((0, -1));
-        let categories = match covers_every_category {
-            true => vec!["*".to_owned()],
-            false => self.categories.iter().map(|category| category.as_str().to_owned()).collect(),
+        let mut order: Vec<usize> = (0..firewalls.len()).collect();
+        order.sort_by(|&a, &b| firewalls[a].name.cmp(&firewalls[b].name));
+        let mut rank = vec![0; firewalls.len()];
+        (0u32..).zip(&order).for_each(|(place, &number)| rank[number] = place);
+        records
+            .iter_mut()
+            .for_each(|record| record.source_number = rank[record.source_number as usize]);
+        let source = |firewall: &LoggedFirewall| EvidenceSource {
+            path: path.clone(),
+            firewall: firewall.name.clone(),
+            categories: match covers_every_category {
+                true => vec!["*".to_owned()],
+                false => firewall
+                    .categories
+                    .iter()
+                    .map(|category| category.as_str().to_owned())
+                    .collect(),
+            },
+            from_ns,
+            to_ns,
+            records: firewall.records,
         };
-        let firewall = match self.firewalls.len() {
-            1 => self.firewalls.into_iter().next(),
-            _ => None,
+        let mut sources: Vec<EvidenceSource> =
+            order.iter().map(|&number| source(&firewalls[number])).collect();
+        if sources.is_empty() {
+            let nobody = LoggedFirewall { name: None, categories: BTreeSet::new(), records: 0 };
+            sources.push(source(&nobody));
+        }
+        (records, sources)
+    }
+
+    fn firewall_number(&mut self, name: Option<&str>) -> usize {
+        let is_same = |known: &LoggedFirewall| match (&known.name, name) {
+            (Some(known), Some(name)) => known.eq_ignore_ascii_case(name),
+            (known, name) => known.is_none() && name.is_none(),
         };
-        let records = self.records.len() as u64;
-        let source =
-            EvidenceSource { path: self.path, firewall, categories, from_ns, to_ns, records };
-        (self.records, source)
+        let name = name.map(str::to_owned);
+        match self.firewalls.iter().position(is_same) {
+            Some(number) => {
+                // Of several spellings one is kept, whatever the order of the lines.
+                let known = &mut self.firewalls[number].name;
+                *known = known.take().min(name);
+                number
+            }
+            None => {
+                self.firewalls.push(LoggedFirewall {
+                    name,
+                    categories: BTreeSet::new(),
+                    records: 0,
+                });
+                self.firewalls.len() - 1
+            }
+        }
     }
 }
 
-fn evidence_of(record: &FirewallRecord) -> EvidenceRecord {
+fn evidence_of(record: &FirewallRecord, source_number: u32) -> EvidenceRecord {
     EvidenceRecord {
+        source_number,
         time_ns: record.time_ns,
         category: match record.category {
             Some(FirewallCategory::NetworkRule) => EvidenceCategory::Network,

@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ahash::RandomState;
 
@@ -14,13 +14,15 @@ use super::places::{CompiledPlaces, FirewallObservers};
 use crate::classify::{OutputRow, RowBuffer, RowSink};
 use crate::net::MacAddress;
 use crate::routing::NextHopClass;
-use crate::spill::{
-    PartitionBuffers, Partitions, RecordBytes, SpillRoom, put_address, put_number, put_signed,
-};
-use crate::traffic::{FlowDirection, FlowStatus};
+use crate::spill::{PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom};
+use crate::traffic::{FlowDirection, FlowStatus, InputName};
 
 /// Gathers the rows of a classification as observed flows, in memory up to a bound and beyond it in
 /// the room that it is given.
+///
+/// The flows of logs come with all records of a 5-tuple together; so without a capture, whose flows
+/// come before them, they are joined at once and wait by source. Beside a capture all wait by
+/// 5-tuple.
 pub struct FlowGatherer {
     flows: Partitions,
     shared: Arc<Shared>,
@@ -33,7 +35,9 @@ pub struct FlowGatherer {
 pub struct ObservedFlows {
     buffers: PartitionBuffers,
     shared: Arc<Shared>,
-    last_file: Option<(String, u32)>,
+    /// The records of the 5-tuple that is coming in.
+    open: Vec<ObservedFlow>,
+    last_file: u32,
     last_observer: Option<(Option<MacAddress>, String, bool)>,
     span_ns: (i64, i64),
     flow_count: u64,
@@ -45,8 +49,10 @@ struct Shared {
     places: CompiledPlaces,
     firewall_observers: FirewallObservers,
     hasher: RandomState,
-    files: Mutex<Vec<String>>,
+    /// Names of inputs, sorted.
+    files: Vec<Arc<str>>,
     leg_targets: TargetMarks,
+    has_captures: AtomicBool,
 }
 
 /// A recorded flow, as far as verdicts look at it; or, once records are joined, a logical one.
@@ -69,6 +75,8 @@ pub(super) struct ObservedFlow {
     pub(super) shows_begin: bool,
     /// Recorded at a firewall, or a leg that left one was.
     pub(super) is_at_firewall: bool,
+    /// A firewall put an address of its own in the sender's place: a leg from there was recorded.
+    pub(super) is_translated: bool,
     /// To or from the platform.
     pub(super) is_platform: bool,
     /// How many tuples it was merged from; 1 for a capture's flow.
@@ -87,10 +95,8 @@ pub(super) struct ObservedFlow {
 pub(super) struct GatheredFlows {
     pub(super) flows: Partitions,
     pub(super) hasher: RandomState,
-    /// Names of inputs, sorted.
-    pub(super) files: Vec<Arc<str>>,
-    /// The number of each input among the sorted names, by the number it was gathered under.
-    pub(super) file_ranks: Vec<u32>,
+    /// They are joined already, and wait by source.
+    pub(super) are_joined: bool,
     pub(super) span_ns: (i64, i64),
     /// Some were recorded by flow logs.
     pub(super) has_log_flows: bool,
@@ -98,16 +104,26 @@ pub(super) struct GatheredFlows {
 }
 
 impl FlowGatherer {
-    /// Prepares for rows; past `bytes_max` they go to `room`.
-    pub fn new(places: &Places, bytes_max: usize, room: SpillRoom) -> Self {
+    /// Prepares for the rows of inputs; past `bytes_max` they go to `room`.
+    pub fn new<'n>(
+        places: &Places,
+        inputs: impl IntoIterator<Item = &'n InputName>,
+        bytes_max: usize,
+        room: SpillRoom,
+    ) -> Self {
+        let mut files: Vec<Arc<str>> =
+            inputs.into_iter().map(|input| input.as_str().into()).collect();
+        files.sort();
+        files.dedup();
         Self {
             flows: Partitions::new(bytes_max, room),
             shared: Arc::new(Shared {
                 places: places.compile(),
                 firewall_observers: places.firewall_observers.clone(),
                 hasher: RandomState::new(),
-                files: Mutex::default(),
+                files,
                 leg_targets: TargetMarks::new(),
+                has_captures: AtomicBool::new(false),
             }),
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
@@ -121,18 +137,10 @@ impl FlowGatherer {
     }
 
     pub(super) fn finish(self) -> GatheredFlows {
-        let names = self.shared.files.lock().expect("no thread panicked").clone();
-        let mut sorted: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
-        sorted.sort();
-        let rank_of = |name: &String| {
-            let rank = sorted.partition_point(|other| **other < **name);
-            u32::try_from(rank).expect("fewer than 2^32 inputs")
-        };
         GatheredFlows {
-            file_ranks: names.iter().map(rank_of).collect(),
-            files: sorted,
             flows: self.flows,
             hasher: self.shared.hasher.clone(),
+            are_joined: !self.shared.has_captures.load(Ordering::Relaxed),
             span_ns: self.span_ns,
             has_log_flows: self.has_log_flows,
             shared: self.shared,
@@ -142,6 +150,7 @@ impl FlowGatherer {
 
 impl RowSink for FlowGatherer {
     const WANTS_ORDER: bool = false;
+    const WANTS_ROUTES: bool = false;
 
     type Buffer = ObservedFlows;
 
@@ -149,7 +158,8 @@ impl RowSink for FlowGatherer {
         ObservedFlows {
             buffers: PartitionBuffers::new(),
             shared: self.shared.clone(),
-            last_file: None,
+            open: Vec::new(),
+            last_file: 0,
             last_observer: None,
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
@@ -158,6 +168,7 @@ impl RowSink for FlowGatherer {
     }
 
     fn append(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
+        buffer.close();
         self.flow_count += std::mem::take(&mut buffer.flow_count);
         self.has_log_flows |= buffer.has_log_flows;
         let (first_ns, last_ns) = buffer.span_ns;
@@ -181,6 +192,7 @@ impl RowBuffer for ObservedFlows {
             is_denied: row.status == Some(FlowStatus::Denied),
             shows_begin: row.shows_begin,
             is_at_firewall: self.is_at_firewall(row),
+            is_translated: false,
             is_platform: row.label.next_hop_class == NextHopClass::Platform,
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
             packets: both(counters.packets_sent, counters.packets_received),
@@ -196,26 +208,38 @@ impl RowBuffer for ObservedFlows {
         if shared.places.is_firewall(flow.source) {
             shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
         }
-        self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+        if flow.direction.is_none() {
+            shared.has_captures.store(true, Ordering::Relaxed);
+        }
+        if shared.has_captures.load(Ordering::Relaxed) {
+            self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+            return;
+        }
+        if self.open.first().is_some_and(|open| open.key() != flow.key()) {
+            self.close();
+        }
+        self.open.push(flow);
     }
 }
 
 impl ObservedFlows {
-    fn file_number(&mut self, name: &str) -> u32 {
-        if let Some((last, number)) = &self.last_file
-            && last == name
-        {
-            return *number;
-        }
-        let mut files = self.shared.files.lock().expect("no thread panicked");
-        let position = files.iter().position(|file| file == name).unwrap_or_else(|| {
-            files.push(name.to_owned());
-            files.len() - 1
+    /// Joins the records of the 5-tuple that has come in.
+    fn close(&mut self) {
+        let hasher = &self.shared.hasher;
+        joined(&mut self.open, |flow| {
+            self.buffers.push(hasher.hash_one(flow.source), |bytes| flow.write(bytes));
         });
-        let number = u32::try_from(position).expect("fewer than 2^32 inputs");
-        drop(files);
-        self.last_file = Some((name.to_owned(), number));
-        number
+        self.open.clear();
+    }
+
+    fn file_number(&mut self, name: &str) -> u32 {
+        let files = &self.shared.files;
+        if *files[self.last_file as usize] != *name {
+            let number = files.binary_search_by(|file| (**file).cmp(name));
+            let number = number.expect("the inputs were told at the beginning");
+            self.last_file = u32::try_from(number).expect("fewer than 2^32 inputs");
+        }
+        self.last_file
     }
 
     fn is_at_firewall(&mut self, row: &OutputRow<'_>) -> bool {
@@ -266,25 +290,28 @@ impl ObservedFlow {
             self.shows_begin,
             self.is_at_firewall,
             self.is_platform,
+            self.is_translated,
         ]
         .into_iter()
         .enumerate()
         {
             marks |= u16::from(is_set) << (2 + bit);
         }
-        bytes.extend_from_slice(&marks.to_le_bytes());
-        bytes.push(self.protocol);
-        put_address(bytes, self.source);
-        put_address(bytes, self.destination);
+        let mut record = ShortRecord::new();
+        record.put(marks.to_le_bytes());
+        record.put([self.protocol]);
+        record.put_address(self.source);
+        record.put_address(self.destination);
         if let Some((source, destination)) = self.ports {
-            bytes.extend_from_slice(&source.to_le_bytes());
-            bytes.extend_from_slice(&destination.to_le_bytes());
+            record.put(source.to_le_bytes());
+            record.put(destination.to_le_bytes());
         }
-        put_signed(bytes, self.start_time_ns);
-        put_signed(bytes, self.end_time_ns.wrapping_sub(self.start_time_ns));
+        record.put_time(self.start_time_ns);
+        record.put_time(self.end_time_ns);
         for number in [self.tuples, self.packets, self.bytes, u64::from(self.file), self.record] {
-            put_number(bytes, number);
+            record.put_number(number);
         }
+        bytes.extend_from_slice(record.as_slice());
     }
 
     fn read(record: &mut RecordBytes<'_>) -> Self {
@@ -295,10 +322,9 @@ impl ObservedFlow {
         let destination = record.address(is_set(1));
         let mut port = || u16::from_le_bytes(record.array());
         let ports = is_set(2).then(|| (port(), port()));
-        let start_time_ns = record.signed();
         Self {
-            start_time_ns,
-            end_time_ns: start_time_ns.wrapping_add(record.signed()),
+            start_time_ns: record.time(),
+            end_time_ns: record.time(),
             source,
             destination,
             ports,
@@ -308,6 +334,7 @@ impl ObservedFlow {
             shows_begin: is_set(4),
             is_at_firewall: is_set(5),
             is_platform: is_set(6),
+            is_translated: is_set(7),
             tuples: record.number(),
             packets: record.number(),
             bytes: record.number(),
@@ -328,13 +355,24 @@ impl ObservedFlow {
 }
 
 impl GatheredFlows {
-    /// Joins the records of a partition, and calls `each` for every flow that they make.
+    /// Names of inputs, sorted.
+    pub(super) fn files(&self) -> &[Arc<str>] {
+        &self.shared.files
+    }
+
+    /// Joins the records of a partition, unless they are, and calls `each` for every flow that they
+    /// make.
     pub(super) fn join(&self, bytes: &[u8], each: impl FnMut(ObservedFlow)) {
         let mut flows = ObservedFlow::read_all(bytes);
-        for flow in &mut flows {
-            flow.file = self.file_ranks[flow.file as usize];
+        match self.are_joined {
+            true => flows.into_iter().for_each(each),
+            false => joined(&mut flows, each),
         }
-        joined(&mut flows, each);
+    }
+
+    /// Returns true when no flow has a leg behind a firewall.
+    pub(super) fn has_no_legs(&self) -> bool {
+        self.shared.leg_targets.are_none()
     }
 
     /// Returns true for a leg, and for a flow that may have one.
@@ -419,6 +457,7 @@ pub(super) fn link_legs(
         let mut has_flow = vec![false; legs.len()];
         for (flow, leg) in match_nearest(&times(&whole), &times(&legs), reach) {
             whole[flow].is_at_firewall = true;
+            whole[flow].is_translated = true;
             whole[flow].tuples += legs[leg].tuples;
             has_flow[leg] = true;
         }
@@ -449,6 +488,10 @@ impl TargetMarks {
         self.0[word].load(Ordering::Relaxed) & bit != 0
     }
 
+    fn are_none(&self) -> bool {
+        self.0.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
     fn place(hash: u64) -> (usize, u64) {
         ((hash >> 6) as usize % Self::WORDS, 1 << (hash % 64))
     }
@@ -477,6 +520,7 @@ mod tests {
             is_denied: false,
             shows_begin: true,
             is_at_firewall: false,
+            is_translated: false,
             is_platform: false,
             tuples: 2,
             packets: 10,
@@ -550,6 +594,7 @@ mod tests {
             is_denied: true,
             is_at_firewall: true,
             is_platform: true,
+            is_translated: true,
             end_time_ns: i64::MIN,
             bytes: u64::MAX,
             file: u32::MAX,

@@ -6,7 +6,9 @@
 //! caller gave.
 
 mod evidence;
+mod evidence_verdict;
 mod firewall_logs;
+mod firewall_names;
 mod flows;
 mod nearest;
 mod paths;

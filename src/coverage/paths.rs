@@ -64,13 +64,23 @@ impl FlowPaths {
         }
     }
 
-    /// Returns true when a judged direction passes a firewall.
-    pub(super) fn pass_firewall(&self) -> bool {
-        self.judged().any(|path| !path.firewalls.is_empty())
+    /// Returns the firewalls that judged directions pass, by name or address; a firewall of both
+    /// directions stands twice.
+    pub(super) fn firewalls(&self) -> impl Iterator<Item = &str> {
+        self.judged().flat_map(|path| path.firewalls.iter().map(String::as_str))
     }
 
-    pub(super) fn judge(&self, via: &Via) -> PathVerdict {
-        let (forward, back) = match (&self.forward, &self.back) {
+    /// Returns the firewalls that the forward direction passes.
+    pub(super) fn forward_firewalls(&self) -> impl Iterator<Item = &str> {
+        self.forward.path().into_iter().flat_map(|path| path.firewalls.iter().map(String::as_str))
+    }
+
+    /// Judges both directions by a rule. `is_translated` tells that a firewall on the forward path
+    /// puts an address of its own in the sender's place: then the answers go to that firewall.
+    pub(super) fn judge(&self, via: &Via, is_translated: bool) -> PathVerdict {
+        let is_answered = is_translated && self.forward.passes_firewall();
+        let back = if is_answered { &Direction::NotJudged } else { &self.back };
+        let (forward, back) = match (&self.forward, back) {
             // Without its forward direction a flow is not judged by the way back alone, unless
             // the forward direction is nobody's.
             (Direction::Unknown, _) | (Direction::NotJudged, Direction::Unknown) => {
@@ -94,7 +104,7 @@ impl FlowPaths {
         {
             return asymmetric(forward, back);
         }
-        if self.judged().any(|path| path.satisfies(via)) {
+        if [forward, back].into_iter().flatten().any(|path| path.satisfies(via)) {
             return PathVerdict::Met;
         }
         let decisive = forward.or(back).expect("one direction is known");
@@ -108,6 +118,10 @@ impl FlowPaths {
 }
 
 impl Direction {
+    fn passes_firewall(&self) -> bool {
+        self.path().is_some_and(|path| !path.firewalls.is_empty())
+    }
+
     fn of(fib: &Fib, places: &CompiledPlaces, sender: IpAddr, receiver: IpAddr) -> Self {
         if is_platform(sender) || places.is_private_endpoint(sender) {
             return Self::NotJudged;
@@ -291,7 +305,7 @@ mod tests {
             source.parse().unwrap(),
             destination.parse().unwrap(),
         );
-        match paths.judge(&via.parse().unwrap()) {
+        match paths.judge(&via.parse().unwrap(), false) {
             PathVerdict::Unknown => "unknown".to_owned(),
             PathVerdict::Met => "met".to_owned(),
             PathVerdict::Broken { verdict, code, is_back } => {

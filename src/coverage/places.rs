@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::firewall_names::FirewallNames;
 use super::pools::PoolMemberPlace;
 use super::{Policy, Selector, Unobservable};
 use crate::lpm::RangeTable;
@@ -29,6 +30,10 @@ pub struct Places {
     pub firewalls: Vec<AddressPrefix>,
     /// Gateways' own addresses.
     pub gateways: Vec<AddressPrefix>,
+    /// The firewalls by name.
+    pub(super) firewall_names: FirewallNames,
+    /// By firewall in lower case: the destinations to which it leaves the sender's address as it is.
+    pub(super) untranslated: BTreeMap<String, Vec<AddressPrefix>>,
     /// Who records flows at a firewall.
     pub(super) firewall_observers: FirewallObservers,
     /// The members of application gateways' pools.
@@ -77,6 +82,14 @@ impl Places {
         empty.sort();
         empty.dedup();
         empty
+    }
+
+    /// Returns true where a firewall is known to put an address of its own in the place of whoever
+    /// sends to `destination` by a network rule.
+    pub(super) fn translates(&self, firewall: &str, destination: IpAddr) -> bool {
+        self.untranslated
+            .get(&firewall.to_ascii_lowercase())
+            .is_some_and(|ranges| !ranges.iter().any(|range| range.contains(destination)))
     }
 
     fn is_empty(&self, selector: &Selector) -> bool {

@@ -1,12 +1,14 @@
 //! The places of a snapshot: from its resources where they were exported, else from what the
 //! route tables give away.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::firewall_names::FirewallNames;
 use super::places::FirewallObservers;
 use super::pools::pool_members;
 use super::{Places, unobservable};
-use crate::azure::resources::{ResourceId, Resources};
+use crate::azure::resources::{AzureFirewall, ResourceId, Resources};
 use crate::azure::{NextHopType, RouteSource};
 use crate::fib::{SnapshotTables, Source};
 use crate::net::AddressPrefix;
@@ -20,7 +22,13 @@ impl Places {
     ///
     /// Cost: linear in resources and rows.
     pub fn of(tables: &SnapshotTables, resources: &Resources) -> Self {
-        let mut places = Self { firewalls: tables.owners.firewall_prefixes(), ..Self::default() };
+        let (chosen, azure) = tables.owners.firewall_names();
+        let mut places = Self {
+            firewalls: tables.owners.firewall_prefixes(),
+            firewall_names: FirewallNames::new(azure, chosen),
+            untranslated: untranslated(resources),
+            ..Self::default()
+        };
         places.add_tables(tables);
         places.add_resources(resources);
         places.private_endpoints.sort_unstable();
@@ -119,6 +127,37 @@ impl Places {
         }
         self.firewall_observers = observers;
     }
+}
+
+/// The destinations to which each Azure Firewall leaves the sender's address as it is: the ranges
+/// of its policy, else its own, else private space. Nothing is known where the policy is not there.
+///
+/// Source: Microsoft, "Azure Firewall SNAT private IP address ranges" (read 2026-11-20).
+fn untranslated(resources: &Resources) -> BTreeMap<String, Vec<AddressPrefix>> {
+    let ranges_of = |firewall: &AzureFirewall| -> Option<Vec<AddressPrefix>> {
+        let ranges = match &firewall.firewall_policy {
+            None => &firewall.snat_private_ranges,
+            Some(id) => {
+                let policy =
+                    resources.firewall_policies.iter().find(|policy| policy.header.id == *id)?;
+                &policy.snat_private_ranges
+            }
+        };
+        Some(if ranges.is_empty() { private_ranges() } else { ranges.clone() })
+    };
+    let firewalls = resources.firewalls.iter();
+    firewalls
+        .filter_map(|firewall| {
+            Some((firewall.header.name.to_ascii_lowercase(), ranges_of(firewall)?))
+        })
+        .collect()
+}
+
+fn private_ranges() -> Vec<AddressPrefix> {
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+        .iter()
+        .map(|block| block.parse().expect("is a prefix"))
+        .collect()
 }
 
 /// The VNet's space as the system's rows tell it, used or not.

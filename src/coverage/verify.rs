@@ -10,14 +10,16 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use super::evidence::{Evidence, FlowIdentity, Shown};
+use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
 use super::pools::PoolMemberPlace;
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
-    CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode, Places,
-    Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way, unobservable,
+    CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode,
+    FirewallLogEvidence, Places, Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way,
+    unobservable,
 };
 use crate::azure::{NextHopType, RouteSource};
 use crate::fib::{Fib, PathHop, SnapshotTables};
@@ -67,6 +69,22 @@ pub struct Verifier<'r> {
     pub room: SpillRoom,
 }
 
+impl FirewallEvidence {
+    /// Adds a log: its lines, and the sources that they make.
+    pub fn add(
+        &mut self,
+        log: FirewallLogEvidence,
+        covers_every_category: bool,
+        window_ns: Option<(i64, i64)>,
+    ) {
+        let (mut records, sources) = log.finish(covers_every_category, window_ns);
+        let before = u32::try_from(self.sources.len()).expect("far fewer than 2^32 logs");
+        records.iter_mut().for_each(|record| record.source_number += before);
+        self.records.extend(records);
+        self.sources.extend(sources);
+    }
+}
+
 impl Verifier<'_> {
     /// Gives every flow its verdict.
     ///
@@ -80,15 +98,18 @@ impl Verifier<'_> {
     ) -> io::Result<CoverageReport> {
         let tolerance_ns = evidence.time_tolerance_ns;
         let mut gathered = flows.finish();
-        let (mut with_legs, mut by_source) = (self.partitions(), self.partitions());
-        self.join(&mut gathered, &mut with_legs, &mut by_source)?;
-        self.link(&gathered, &mut with_legs, &mut by_source, tolerance_ns)?;
+        let mut by_source = self.by_source(&mut gathered, tolerance_ns)?;
         let context = Context {
             run: self,
             rules: CompiledPolicy::of(self.policy, self.places),
             places: self.places.compile(),
             pool_members: PoolIndex::of(self.places),
-            evidence: Evidence::new(evidence.records, evidence.sources.clone(), tolerance_ns),
+            evidence: Evidence::new(
+                evidence.records,
+                evidence.sources.clone(),
+                &self.places.firewall_names,
+                tolerance_ns,
+            ),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
         };
@@ -104,7 +125,18 @@ impl Verifier<'_> {
         )?;
         let mut sums = Sums::default();
         judges.into_iter().for_each(|judge| sums.absorb(judge.sums));
-        Ok(context.report(sums, &gathered.files, evidence.sources))
+        Ok(context.report(sums, gathered.files(), evidence.sources))
+    }
+
+    /// Brings the logical flows of each source together.
+    fn by_source(&self, gathered: &mut GatheredFlows, tolerance_ns: i64) -> io::Result<Partitions> {
+        if gathered.are_joined && gathered.has_no_legs() {
+            return Ok(std::mem::replace(&mut gathered.flows, self.partitions()));
+        }
+        let (mut with_legs, mut by_source) = (self.partitions(), self.partitions());
+        self.join(gathered, &mut with_legs, &mut by_source)?;
+        self.link(gathered, &mut with_legs, &mut by_source, tolerance_ns)?;
+        Ok(by_source)
     }
 
     /// A third of the memory each, since three stages overlap at most.
@@ -225,10 +257,14 @@ struct Pair {
     /// One end is a firewall's address.
     is_leg: bool,
     way: usize,
-    /// The rules and exemptions that hold its addresses, and what its paths say of each rule.
-    rules: SmallVec<[(usize, PathVerdict); 4]>,
+    /// The rules that hold its addresses, and what its paths say of each: where the sender's
+    /// address stays, and where a firewall puts its own in its place.
+    rules: SmallVec<[(usize, PathVerdict, PathVerdict); 4]>,
     exemptions: SmallVec<[usize; 2]>,
-    passes_firewall: bool,
+    passed: PassedFirewalls,
+    /// A firewall on the way always puts its own address in the sender's place.
+    is_translated: bool,
+    is_from_internet: bool,
     /// Positions among the members of pools.
     pool_members: SmallVec<[usize; 2]>,
 }
@@ -241,15 +277,9 @@ struct PoolIndex {
 /// The selectors of a policy as sets, in the order of its rules.
 struct CompiledPolicy {
     rules: Vec<(AddressSet, AddressSet)>,
+    /// The firewalls that each rule names; `None` where it names none.
+    wanted: Vec<Option<SmallVec<[u16; 2]>>>,
     exemptions: Vec<(AddressSet, AddressSet)>,
-}
-
-/// What one rule says of one flow.
-struct RuleVerdict {
-    rule: usize,
-    verdict: Verdict,
-    code: Option<FindingCode>,
-    is_back: bool,
 }
 
 impl<'c> Judge<'c> {
@@ -271,15 +301,13 @@ impl<'c> Judge<'c> {
             identities.extend(of_source.iter().map(FlowIdentity::of));
             let shown = self.context.evidence.look_for(of_source[0].source, &identities);
             self.pairs.clear();
-            for (flow, shown) in of_source.iter().zip(shown) {
-                let shown =
-                    if flow.is_at_firewall { Shown::Seen { is_weak: false } } else { shown };
+            for (flow, shown) in of_source.iter().zip(&shown) {
                 self.judge(flow, shown);
             }
         }
     }
 
-    fn judge(&mut self, flow: &ObservedFlow, shown: Shown) {
+    fn judge(&mut self, flow: &ObservedFlow, shown: &Shown) {
         let pair = self.pair(flow.source, flow.destination);
         let totals = CoverageTotals::of(flow);
         let rules = self.context.rule_verdicts(flow, &pair, shown);
@@ -334,9 +362,18 @@ impl<'c> Judge<'c> {
             is_suspect: places.is_private_endpoint(source),
             is_leg: places.is_firewall(source) || places.is_firewall(destination),
             way: self.sums.way(context.way(&paths, source, destination)),
-            rules: rules.map(|index| (index, paths.judge(&policy.rules[index].via))).collect(),
+            rules: rules
+                .map(|index| {
+                    let via = &policy.rules[index].via;
+                    (index, paths.judge(via, false), paths.judge(via, true))
+                })
+                .collect(),
             exemptions: exemptions.collect(),
-            passes_firewall: paths.pass_firewall(),
+            passed: context.passed(&paths),
+            is_translated: paths
+                .forward_firewalls()
+                .any(|firewall| context.run.places.translates(firewall, destination)),
+            is_from_internet: places.is_internet(source),
             pool_members: context.pool_members.of_pair(source, destination),
         });
         self.pairs.insert(destination, pair.clone());
@@ -389,16 +426,41 @@ impl Context<'_> {
         &self,
         flow: &ObservedFlow,
         pair: &Pair,
-        shown: Shown,
+        shown: &Shown,
     ) -> SmallVec<[RuleVerdict; 4]> {
         let rules = &self.run.policy.rules;
+        let is_translated = pair.is_translated
+            || flow.is_translated
+            || shown.iter().any(|shown| shown.is_application);
         pair.rules
             .iter()
-            .filter(|&&(index, _)| is_asked(flow, &rules[index].ports, rules[index].protocol))
-            .map(|&(index, path)| {
-                judge_rule(index, &rules[index].via, path, pair.passes_firewall, shown)
+            .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
+            .map(|&(index, path, translated)| {
+                let wanted = self.rules.wanted[index].as_deref();
+                let sight = Sight::of(shown, flow.is_at_firewall, wanted, &pair.passed);
+                let is_expected = || self.is_expected(flow, pair, wanted);
+                let path = if is_translated { translated } else { path };
+                RuleVerdict::of(index, &rules[index].via, path, sight, is_expected)
             })
             .collect()
+    }
+
+    /// Returns true where the logs of a firewall on the path would have shown a flow.
+    fn is_expected(&self, flow: &ObservedFlow, pair: &Pair, wanted: Option<&[u16]>) -> bool {
+        let flow = FlowIdentity::of(flow);
+        let passed = pair.passed.known.iter();
+        passed
+            .filter(|firewall| wanted.is_none_or(|all| all.contains(firewall)))
+            .any(|&firewall| self.evidence.covers(&flow, firewall, pair.is_from_internet))
+    }
+
+    fn passed(&self, paths: &FlowPaths) -> PassedFirewalls {
+        let mut passed = PassedFirewalls::default();
+        for name in paths.firewalls() {
+            passed.any = true;
+            passed.known.extend(self.run.places.firewall_names.of_hop(name));
+        }
+        passed
     }
 
     fn way(&self, paths: &FlowPaths, source: IpAddr, destination: IpAddr) -> Way {
@@ -443,6 +505,7 @@ impl Context<'_> {
             .map(|selector| {
                 format!("the policy's selector `{selector}` matches nothing in the snapshot")
             })
+            .chain(places.firewall_names.doubts(&evidence_sources))
             .collect();
         let mut findings: Vec<Finding> =
             sums.findings.iter().map(|(key, sums)| self.finding(key, sums, files)).collect();
@@ -613,6 +676,14 @@ impl CompiledPolicy {
                 .iter()
                 .map(|rule| (places.set(&rule.from), places.set(&rule.to)))
                 .collect(),
+            wanted: policy
+                .rules
+                .iter()
+                .map(|rule| match &rule.via {
+                    Via::Firewall { name: Some(name) } => Some(places.firewall_names.of_hop(name)),
+                    _ => None,
+                })
+                .collect(),
             exemptions: policy
                 .exemptions
                 .iter()
@@ -626,36 +697,6 @@ impl CompiledPolicy {
 fn is_asked(flow: &ObservedFlow, ports: &[u16], protocol: Option<u8>) -> bool {
     protocol.is_none_or(|protocol| protocol == flow.protocol)
         && (ports.is_empty() || flow.ports.is_some_and(|(_, port)| ports.contains(&port)))
-}
-
-fn judge_rule(
-    rule: usize,
-    via: &Via,
-    path: PathVerdict,
-    passes_firewall: bool,
-    shown: Shown,
-) -> RuleVerdict {
-    let plain = |verdict| RuleVerdict { rule, verdict, code: None, is_back: false };
-    let is_seen = matches!(shown, Shown::Seen { .. });
-    let of_firewall = matches!(via, Via::Firewall { .. });
-    match path {
-        PathVerdict::Unknown => plain(Verdict::Unknown),
-        PathVerdict::Broken { .. } if is_seen && of_firewall && !passes_firewall => {
-            plain(Verdict::Unexpected)
-        }
-        PathVerdict::Broken { verdict, code, is_back } => {
-            RuleVerdict { rule, verdict, code: Some(code), is_back }
-        }
-        // Only firewalls keep logs that could show more than the flow's own record does.
-        PathVerdict::Met if !of_firewall || is_seen => plain(Verdict::Covered),
-        PathVerdict::Met if shown == Shown::NotSeen => RuleVerdict {
-            rule,
-            verdict: Verdict::Missing,
-            code: Some(FindingCode::MissingEvidence),
-            is_back: false,
-        },
-        PathVerdict::Met => plain(Verdict::CoveredUnconfirmed),
-    }
 }
 
 /// The verdict that stands where several rules match: the first of the list is the worst, but what

@@ -7,6 +7,7 @@ use serde::ser::Serializer;
 
 use super::coverage_summary::{Shares, time_text};
 use super::json::{Books, ByKey};
+use super::neutral_json::write_json_lines;
 use crate::classify::InputSummary;
 use crate::coverage::{
     CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, PoolMember, PoolProblem,
@@ -39,8 +40,7 @@ use crate::routing::NextHopClass;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write_coverage_json(report: &CoverageReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Report::new(report))?;
-    out.write_all(b"\n")
+    write_json_lines(out, &Report::new(report))
 }
 
 #[derive(Serialize)]

@@ -12,6 +12,7 @@ use serde::ser::Serializer;
 
 use super::coverage_summary::{remedy, result_sentence};
 use super::display::neutral;
+use super::neutral_json::write_json_lines;
 use crate::coverage::{CoverageReport, Finding, FindingCode, Unobservable};
 
 /// Writes the result of a verification as one SARIF 2.1.0 log with one run.
@@ -42,8 +43,7 @@ use crate::coverage::{CoverageReport, Finding, FindingCode, Unobservable};
 /// Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01",
 /// §3.11 (messages), §3.14 (run), §3.24 (artifact), §3.27 (result), §3.49 (rules).
 pub fn write_coverage_sarif(report: &CoverageReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Log::new(report))?;
-    out.write_all(b"\n")
+    write_json_lines(out, &Log::new(report))
 }
 
 #[derive(Serialize)]

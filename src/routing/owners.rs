@@ -149,6 +149,15 @@ impl Owners {
         Self { named_count: firewalls.len(), firewalls, prefix_names, ..Self::default() }
     }
 
+    /// Returns the names of the firewalls that the settings chose, then those of Azure Firewalls.
+    pub fn firewall_names(&self) -> (Vec<&str>, Vec<&str>) {
+        let (chosen, azure) = self.firewalls.split_at(self.named_count);
+        (
+            chosen.iter().map(|firewall| firewall.name.as_str()).collect(),
+            azure.iter().map(|firewall| firewall.name.as_str()).collect(),
+        )
+    }
+
     /// Returns every prefix that is a firewall: addresses and subnets.
     pub fn firewall_prefixes(&self) -> Vec<AddressPrefix> {
         self.firewalls

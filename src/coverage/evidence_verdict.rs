@@ -1,0 +1,125 @@
+//! What the logs make of a rule's word on a flow's paths.
+
+use smallvec::SmallVec;
+
+use super::evidence::{LogFirewall, ShownAt};
+use super::paths::PathVerdict;
+use super::{FindingCode, Verdict, Via};
+
+/// What one rule says of one flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RuleVerdict {
+    pub(super) rule: usize,
+    pub(super) verdict: Verdict,
+    pub(super) code: Option<FindingCode>,
+    pub(super) is_back: bool,
+}
+
+/// The firewalls on the paths of a flow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PassedFirewalls {
+    /// By place among the snapshot's names.
+    pub(super) known: SmallVec<[u16; 2]>,
+    pub(super) any: bool,
+}
+
+/// Whether a firewall showed a flow, and whether its paths pass that firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sight {
+    /// Nobody did.
+    Unseen,
+    /// One did that its paths do not pass.
+    OffPath,
+    /// One on its paths did.
+    OnPath,
+}
+
+impl Sight {
+    /// Looks at what shows a flow, for a rule that asks for the firewalls `wanted`, or for any.
+    /// `is_recorded` tells that a record was made at a firewall, whichever it is.
+    pub(super) fn of(
+        shown: &[ShownAt],
+        is_recorded: bool,
+        wanted: Option<&[u16]>,
+        passed: &PassedFirewalls,
+    ) -> Self {
+        let unnamed = if passed.any { Self::OnPath } else { Self::OffPath };
+        let at = |shown: &ShownAt| match shown.firewall {
+            LogFirewall::OnlyOne | LogFirewall::NotTold => unnamed,
+            // The log of a stranger shows nothing of the firewalls that are on the path.
+            LogFirewall::Elsewhere if passed.any => Self::Unseen,
+            LogFirewall::Elsewhere => Self::OffPath,
+            LogFirewall::Known(firewall) if wanted.is_some_and(|all| !all.contains(&firewall)) => {
+                Self::Unseen
+            }
+            LogFirewall::Known(firewall) if passed.known.contains(&firewall) => Self::OnPath,
+            LogFirewall::Known(_) => Self::OffPath,
+        };
+        let recorded = if is_recorded { unnamed } else { Self::Unseen };
+        shown.iter().map(at).max().unwrap_or(Self::Unseen).max(recorded)
+    }
+}
+
+impl RuleVerdict {
+    /// Joins what a rule says of the paths with what the logs show. `is_expected` tells whether the
+    /// logs of a firewall on the path would have shown the flow.
+    pub(super) fn of(
+        rule: usize,
+        via: &Via,
+        path: PathVerdict,
+        sight: Sight,
+        is_expected: impl FnOnce() -> bool,
+    ) -> Self {
+        let plain = |verdict| Self { rule, verdict, code: None, is_back: false };
+        let asks_firewall = matches!(via, Via::Firewall { .. });
+        match path {
+            PathVerdict::Unknown => plain(Verdict::Unknown),
+            _ if asks_firewall && sight == Sight::OffPath => plain(Verdict::Unexpected),
+            PathVerdict::Broken { verdict, code, is_back } => {
+                Self { rule, verdict, code: Some(code), is_back }
+            }
+            // Only firewalls keep logs that could show more than the flow's own record does.
+            PathVerdict::Met if !asks_firewall || sight == Sight::OnPath => plain(Verdict::Covered),
+            PathVerdict::Met if is_expected() => Self {
+                rule,
+                verdict: Verdict::Missing,
+                code: Some(FindingCode::MissingEvidence),
+                is_back: false,
+            },
+            PathVerdict::Met => plain(Verdict::CoveredUnconfirmed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_is_seen_on_its_path_only_by_a_firewall_that_is_there() {
+        use LogFirewall::{Elsewhere, Known, NotTold, OnlyOne};
+        let passed =
+            |known: &[u16]| PassedFirewalls { known: known.into(), any: !known.is_empty() };
+        let sight = |firewall, wanted: Option<&[u16]>, known: &[u16]| {
+            let shown =
+                [ShownAt { firewall, source_number: 0, is_weak: false, is_application: false }];
+            Sight::of(&shown, false, wanted, &passed(known))
+        };
+        for (firewall, wanted, known, want) in [
+            (Known(0), None, &[0][..], Sight::OnPath),
+            (Known(1), None, &[0], Sight::OffPath),
+            (Known(0), None, &[], Sight::OffPath),
+            (Known(0), Some(&[1][..]), &[0], Sight::Unseen),
+            (Known(1), Some(&[1]), &[0], Sight::OffPath),
+            (OnlyOne, None, &[0], Sight::OnPath),
+            (NotTold, None, &[], Sight::OffPath),
+            (Elsewhere, None, &[0], Sight::Unseen),
+            (Elsewhere, None, &[], Sight::OffPath),
+        ] {
+            assert_eq!(sight(firewall, wanted, known), want, "{firewall:?} {wanted:?} {known:?}");
+        }
+        assert_eq!(Sight::of(&[], true, None, &passed(&[0])), Sight::OnPath);
+        assert_eq!(Sight::of(&[], true, None, &passed(&[])), Sight::OffPath);
+        assert_eq!(Sight::of(&[], false, None, &passed(&[0])), Sight::Unseen);
+    }
+}
