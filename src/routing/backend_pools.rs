@@ -123,9 +123,7 @@ impl<'r> Known<'r> {
         let health = self.resources.backend_health.iter().filter(|health| health.pool == pool.id);
         let servers: Vec<&(String, String)> = health.flat_map(|health| &health.servers).collect();
         for (server, _) in &servers {
-            let is_known = members.iter().any(|member| member.is(server));
             match server.parse::<IpAddr>() {
-                _ if is_known => {}
                 Ok(address) => add(&mut members, server.clone(), Some(address)),
                 Err(_) => self.add_host(&mut members, server),
             }

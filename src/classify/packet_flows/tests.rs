@@ -176,6 +176,8 @@ fn records_keep_their_numbers_beyond_32_bits() {
     assert_eq!(flows(&[table])[0].0.record, number);
 }
 
+type End = (IpAddr, u16);
+
 /// What a table must equal: a map of plain sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Naive {
@@ -193,7 +195,7 @@ proptest! {
         chunk in 1usize..300,
         chunks_an_input in 1usize..9,
     ) {
-        let mut naive: BTreeMap<((IpAddr, u16), (IpAddr, u16)), Naive> = BTreeMap::new();
+        let mut naive: BTreeMap<(End, End), Naive> = BTreeMap::new();
         let mut tables: [PacketFlows; 2] = tables();
         for (number, ends) in ends.chunks(chunk).enumerate() {
             let input = (number / chunks_an_input) as u32;

@@ -1,8 +1,14 @@
 //! Networks → tables, row by row and address by address.
 
 mod app_service;
+mod backend_pools;
+mod comparing;
 mod computing;
+mod faults;
+mod gateway_edges;
+mod hub_edges;
 mod lints;
+mod owner_edges;
 mod ownership;
 mod private_endpoints;
 mod virtual_wan;
