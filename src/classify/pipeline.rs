@@ -1,19 +1,20 @@
 //! The run: chunks of all inputs, decoded, labelled and added up on many threads.
 
 use std::io;
+use std::ops::Range;
 
 use ahash::RandomState;
 use rayon::prelude::*;
 
 use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
-use super::packet_flows::{self, InputShare, PacketFlow, PacketFlows};
+use super::packet_flows::{GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds};
 use super::totals::{NamedTotals, RunTotals};
 use super::{InputSummary, Label, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
 use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom};
 use crate::traffic::{
     Chunk, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName, SourceFormat, Tally,
-    TrafficReader,
+    TrafficReader, Unknown,
 };
 
 /// How a run classifies.
@@ -44,6 +45,8 @@ pub struct Classifier<'f, S: RowSink> {
     options: ClassifyOptions,
     sink: S,
     workers: Vec<Worker<S::Buffer>>,
+    /// One for each worker.
+    packet_flows: Vec<PacketFlows>,
     log_flows: LogFlows,
     room: SpillRoom,
     chunks: [Vec<Chunk>; 2],
@@ -63,11 +66,13 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let workers = (0..options.threads)
             .map(|_| Worker::new(fib, &options.decode, sink.buffer()))
             .collect();
+        let seeds = Seeds::random();
         let chunks = || (0..options.threads).map(|_| Chunk::default()).collect();
         Self {
             fib,
             sink,
             workers,
+            packet_flows: (0..options.threads).map(|_| PacketFlows::new(seeds)).collect(),
             log_flows: LogFlows::new(options.memory_bytes_max / 2, SpillRoom::default()),
             room: SpillRoom::default(),
             chunks: [chunks(), chunks()],
@@ -111,7 +116,10 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         while filled > 0 && outcome.is_ok() {
             let (filled_next, round) = rayon::join(
                 || fill_round(reader, &mut next),
-                || self.classify_round(&current[..filled], work),
+                || match work {
+                    Work::GatherPackets => self.gather_round(&current[..filled]),
+                    _ => self.classify_round(&current[..filled], work),
+                },
             );
             progress(reader.bytes_read());
             outcome = round;
@@ -184,7 +192,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         workers.par_iter_mut().for_each(|worker| match work {
             Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, S::WANTS_ROWS),
             Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, S::WANTS_ROWS),
-            Work::GatherPackets => worker.gather(input),
+            Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
             Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
         });
         for worker in workers {
@@ -195,39 +203,65 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             summary.tally.absorb_next(&worker.tally);
             self.sink.append(&mut worker.rows)?;
         }
-        if self.is_over_memory_bound() {
+        self.hold_memory_bound()
+    }
+
+    /// Counts packets in their flows straight from the frames: a packet that is only counted needs
+    /// no row.
+    fn gather_round(&mut self, chunks: &[Chunk]) -> io::Result<()> {
+        let input_index = self.inputs.len() - 1;
+        let input = index_u32(input_index);
+        let summary = &mut self.inputs[input_index];
+        let mut records_before = summary.tally.records_read;
+        let workers = &mut self.workers[..chunks.len()];
+        for (worker, chunk) in workers.iter_mut().zip(chunks) {
+            worker.records_before = records_before;
+            records_before += chunk.packet_record_count();
+        }
+        workers
+            .par_iter_mut()
+            .zip(&mut self.packet_flows)
+            .zip(chunks)
+            .for_each(|((worker, flows), chunk)| worker.gather(chunk, input, flows));
+        for worker in workers {
+            summary.tally.absorb_next(&worker.tally);
+        }
+        self.hold_memory_bound()
+    }
+
+    fn hold_memory_bound(&mut self) -> io::Result<()> {
+        let has_packet_flows = self.packet_flows.iter().any(|flows| flows.len() > 0);
+        let packet_flows: usize = self.packet_flows.iter().map(PacketFlows::memory_bytes).sum();
+        let memory_bytes = packet_flows + self.log_flows.memory_bytes();
+        if has_packet_flows && memory_bytes > self.options.memory_bytes_max {
             self.has_partial_flows = true;
             self.give_out_packet_flows(true)?;
         }
         Ok(())
     }
 
-    fn is_over_memory_bound(&self) -> bool {
-        let packet_flows: usize = self.workers.iter().map(|worker| worker.flows.len()).sum();
-        packet_flows > 0
-            && packet_flows * PacketFlows::FLOW_BYTES + self.log_flows.memory_bytes()
-                > self.options.memory_bytes_max
-    }
-
     fn give_out_packet_flows(&mut self, is_partial: bool) -> io::Result<()> {
-        let mut rows = RowsOut { sink: &mut self.sink, pending: 0, outcome: Ok(()) };
-        let (buffers, tables): (Vec<_>, Vec<_>) =
-            self.workers.iter_mut().map(|worker| (&mut worker.rows, &mut worker.flows)).unzip();
-        let buffer = buffers.into_iter().next().expect("a run has a worker");
-        packet_flows::drain_sorted(tables.into_iter(), |flow, shares| {
-            let label = Label::of_packets(self.fib, flow.source, flow.destination);
-            self.totals.add(&label, &flow.counters);
-            for &InputShare { input, packets } in shares {
-                count_labelled(&mut self.inputs[input as usize].tally, &label, packets);
+        /// How many flows a worker gives out before their rows leave.
+        const PORTION: usize = 8192;
+        let tables: Vec<&PacketFlows> = self.packet_flows.iter().collect();
+        let flows = GatheredFlows::new(&tables, S::WANTS_ROWS);
+        let wants_rows = S::WANTS_ROWS;
+        for start in (0..flows.len()).step_by(PORTION * self.workers.len()) {
+            let (fib, inputs, flows) = (self.fib, &self.inputs, &flows);
+            self.workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
+                let start = (start + index * PORTION).min(flows.len());
+                let end = (start + PORTION).min(flows.len());
+                let numbers = start..end;
+                worker.give_out(fib, inputs, flows, numbers, wants_rows, is_partial);
+            });
+            for worker in &mut self.workers {
+                for labelled in worker.labelled.drain(..) {
+                    labelled.count(&mut self.inputs[labelled.share.input as usize].tally);
+                }
+                self.sink.append(&mut worker.rows)?;
             }
-            if S::WANTS_ROWS {
-                let name = self.inputs[flow.input as usize].name.as_str();
-                buffer.push(&packet_flow_row(self.fib, flow, &label, name, is_partial));
-                rows.pushed(buffer);
-            }
-        });
-        rows.flush(buffer);
-        rows.outcome?;
+        }
+        self.packet_flows.iter_mut().for_each(PacketFlows::clear);
         for worker in &mut self.workers {
             self.totals.absorb(&mut worker.totals);
         }
@@ -325,8 +359,8 @@ struct Worker<B> {
     tally: Tally,
     observers: Vec<Observer>,
     records_before: u64,
-    flows: PacketFlows,
     tuples: TupleBuffers,
+    labelled: Vec<Labelled>,
     totals: RunTotals,
     rows: B,
 }
@@ -339,8 +373,8 @@ impl<B: RowBuffer> Worker<B> {
             tally: Tally::default(),
             observers: Vec::new(),
             records_before: 0,
-            flows: PacketFlows::new(),
             tuples: TupleBuffers::new(),
+            labelled: Vec::new(),
             totals: RunTotals::new(fib),
             rows,
         }
@@ -352,15 +386,52 @@ impl<B: RowBuffer> Worker<B> {
         self.decoder.decode(chunk, &mut self.batch, &mut self.tally);
     }
 
-    fn gather(&mut self, input: u32) {
-        self.flows.add(&self.batch, input, self.records_before);
+    fn gather(&mut self, chunk: &Chunk, input: u32, flows: &mut PacketFlows) {
+        let Self { decoder, tally, records_before, .. } = self;
+        tally.clear();
+        flows.take_chunk(input, *records_before, |flows| {
+            decoder.visit_packets(chunk, flows, tally);
+        });
+    }
+
+    fn give_out(
+        &mut self,
+        fib: &Fib,
+        inputs: &[InputSummary],
+        flows: &GatheredFlows<'_>,
+        numbers: Range<usize>,
+        wants_rows: bool,
+        is_partial: bool,
+    ) {
+        let mut shares = Vec::new();
+        for number in numbers {
+            let flow = flows.flow(number, &mut shares);
+            let label = Label::of_packets(fib, flow.source, flow.destination);
+            self.totals.add(&label, &flow.counters);
+            for &share in &shares {
+                self.count_labelled(share, &label);
+            }
+            if wants_rows {
+                let input = &inputs[flow.input as usize];
+                self.rows.push(&packet_flow_row(fib, &flow, &label, input, is_partial));
+            }
+        }
+    }
+
+    fn count_labelled(&mut self, share: InputShare, label: &Label) {
+        match self.labelled.last_mut() {
+            Some(last) if last.share.input == share.input && last.unknown == label.unknown => {
+                last.share.packets += share.packets;
+            }
+            _ => self.labelled.push(Labelled { share, unknown: label.unknown }),
+        }
     }
 
     fn label(&mut self, fib: &Fib, kind: RecordKind, name: &str, wants_rows: bool) {
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, kind, row);
-            count_labelled(&mut self.tally, &label, 1);
+            count_labelled(&mut self.tally, label.unknown, 1);
             self.totals.add(&label, &self.batch.counters(row));
             if wants_rows {
                 let record = self.records_before + u64::from(self.batch.record[row]) + 1;
@@ -375,7 +446,7 @@ impl<B: RowBuffer> Worker<B> {
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, RecordKind::Tuple, row);
-            count_labelled(&mut self.tally, &label, 1);
+            count_labelled(&mut self.tally, label.unknown, 1);
         }
     }
 
@@ -412,29 +483,15 @@ impl<B: RowBuffer> Worker<B> {
     }
 }
 
-/// Hands rows to the sink in portions, and keeps the first error.
-struct RowsOut<'s, S: RowSink> {
-    sink: &'s mut S,
-    pending: usize,
-    outcome: io::Result<()>,
+/// Packets of an input that came to the same.
+struct Labelled {
+    share: InputShare,
+    unknown: Option<Unknown>,
 }
 
-impl<S: RowSink> RowsOut<'_, S> {
-    const PORTION: usize = 8192;
-
-    fn pushed(&mut self, buffer: &mut S::Buffer) {
-        self.pending += 1;
-        if self.pending == Self::PORTION {
-            self.flush(buffer);
-        }
-    }
-
-    fn flush(&mut self, buffer: &mut S::Buffer) {
-        self.pending = 0;
-        let appended = self.sink.append(buffer);
-        if self.outcome.is_ok() {
-            self.outcome = appended;
-        }
+impl Labelled {
+    fn count(&self, tally: &mut Tally) {
+        count_labelled(tally, self.unknown, self.share.packets);
     }
 }
 
@@ -454,8 +511,8 @@ fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
     filled
 }
 
-fn count_labelled(tally: &mut Tally, label: &Label, records: u64) {
-    match label.unknown {
+fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {
+    match unknown {
         Some(reason) => tally.count_unknown(reason, records),
         None => tally.classified += records,
     }
@@ -507,7 +564,7 @@ fn packet_flow_row<'a>(
     fib: &'a Fib,
     flow: &PacketFlow,
     label: &Label,
-    source_file: &'a str,
+    input: &'a InputSummary,
     is_partial: bool,
 ) -> OutputRow<'a> {
     OutputRow {
@@ -529,8 +586,8 @@ fn packet_flow_row<'a>(
         acl_rule: None,
         target_resource_id: None,
         flow_log_resource_id: None,
-        source_format: flow.format,
-        source_file,
+        source_format: input.format.expect("a capture is known by its first bytes"),
+        source_file: input.name.as_str(),
         source_record: flow.record,
         is_partial,
         record_count: flow.packet_count(),

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::capture::{self, CaptureChunk, CaptureReader};
+use super::capture::{self, CaptureChunk, CaptureReader, PacketSink};
 use super::flowlog::{self, FlowLogChunk, FlowLogReader};
 use super::input::Source;
 use super::{FlowBatch, SourceFormat, Tally};
@@ -150,6 +150,27 @@ impl Decoder {
                 tally.records_read += 1;
                 tally.count_damage(super::Damage::UnrecognisedFile, 1, 0, || detail.clone());
             }
+        }
+    }
+
+    /// Shows the packets of a capture's chunk to `sink`, in their order, and adds the chunk's counts
+    /// to `tally`, as [`decode`](Self::decode) does, without making rows of them.
+    ///
+    /// # Panics
+    ///
+    /// When the chunk is of no capture.
+    pub fn visit_packets(&self, chunk: &Chunk, sink: &mut impl PacketSink, tally: &mut Tally) {
+        assert!(matches!(chunk.holds, Holds::Capture), "only captures have packets");
+        self.capture.visit(&chunk.capture, sink, tally);
+    }
+}
+
+impl Chunk {
+    /// Returns the records of a capture's chunk, known before it is decoded; 0 for all else.
+    pub fn packet_record_count(&self) -> u64 {
+        match self.holds {
+            Holds::Capture => self.capture.record_count(),
+            _ => 0,
         }
     }
 }

@@ -142,7 +142,7 @@ impl Layer {
 
 impl Flow {
     /// The Ethernet header that every packet is taken to have.
-    const LINK_BYTES: u64 = 14;
+    pub(super) const LINK_BYTES: u64 = 14;
 
     fn of(packet: &IpPacket<'_>) -> Self {
         let payload = if packet.is_later_fragment { &[] } else { packet.payload.bytes };
@@ -262,8 +262,8 @@ fn find_ip(
 }
 
 /// Source: IEEE 802, EtherType numbers by IANA (read 2026-11-20).
-const ETHER_TYPE_IPV4: u16 = 0x0800;
-const ETHER_TYPE_IPV6: u16 = 0x86DD;
+pub(super) const ETHER_TYPE_IPV4: u16 = 0x0800;
+pub(super) const ETHER_TYPE_IPV6: u16 = 0x86DD;
 const ETHER_TYPE_PPPOE_SESSION: u16 = 0x8864;
 const ETHER_TYPE_ETHERNET: u16 = 0x6558;
 const ETHER_TYPE_PPP: u16 = 0x880B;
@@ -377,7 +377,8 @@ fn ports(protocol: u8, payload: &[u8]) -> Option<(u16, u16)> {
 }
 
 /// Returns true for SYN without ACK. Source: RFC 9293, §3.1.
-fn opens_connection(tcp: &[u8]) -> bool {
+#[inline]
+pub(super) fn opens_connection(tcp: &[u8]) -> bool {
     const SYN: u8 = 0x02;
     const ACK: u8 = 0x10;
     tcp.get(13).is_some_and(|flags| flags & (SYN | ACK) == SYN)

@@ -5,15 +5,17 @@
 //! knows nothing of the others.
 //!
 //! ```text
-//! bytes ─▶ stream ─▶ pcap | pcapng ─▶ chunk ─▶ frame ─▶ ip ─▶ row
-//!                                                ▲        │
-//!                                                └ tunnel ┘
+//! bytes ─▶ stream ─▶ pcap | pcapng ─▶ chunk ─┬──────▶ fixed ──────┬─▶ packet
+//!                                            └▶ frame ─▶ ip ──────┘
+//!                                                 ▲       │
+//!                                                 └ tunnel┘
 //! ```
 //!
 //! The `pcap-file` crate is not the reader: its released version refuses packets longer on the wire
 //! than the snaplen, which most captures with a snaplen hold, and then repeats that error for ever.
 //! It is an oracle of the tests.
 
+mod fixed;
 mod frame;
 mod ip;
 mod pcap;
@@ -25,13 +27,42 @@ mod stream;
 mod tests;
 mod tunnel;
 
-use self::frame::{Flow, Left};
+use std::net::IpAddr;
+
+use self::frame::Left;
 pub(super) use self::reader::CaptureReader;
-use self::record::{Count, Packet, PlacedFault, Records};
+use self::record::{Count, PlacedFault, Records};
 use self::stream::Window;
 use self::tunnel::TunnelSet;
 pub use self::tunnel::{Tunnel, TunnelParseError};
 use super::{Context, ContextId, Counters, Damage, FlowBatch, Row, SourceFormat, Tally};
+
+/// A packet of a capture, as far as its flow is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapturedPacket {
+    /// Position of the record in its chunk, 0-based.
+    pub record: u32,
+    /// When it was captured, nanoseconds since 1970.
+    pub time_ns: i64,
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Source and destination port.
+    pub ports: Option<(u16, u16)>,
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// A TCP segment with SYN and without ACK.
+    pub opens_connection: bool,
+    /// 14 + the length of the IP packet on the wire.
+    pub bytes: u64,
+}
+
+/// Takes the packets of a chunk, in the order of the capture.
+pub trait PacketSink {
+    /// Takes the next packet that gives a flow.
+    fn take(&mut self, packet: &CapturedPacket);
+}
 
 /// Whole packets of one capture, and what could not be read as one.
 #[derive(Debug)]
@@ -70,29 +101,77 @@ impl Decoder {
             target_resource_id: None,
             flow_log_resource_id: None,
         });
-        let Records { packets, faults } = &chunk.records;
-        let mut sink = Sink { batch, tally, context, record: 0 };
-        let mut done = 0;
-        for fault in faults {
-            self.decode_packets(&chunk.window, &packets[done..fault.packets_before], &mut sink);
-            sink.count_fault(fault);
-            done = fault.packets_before;
-        }
-        self.decode_packets(&chunk.window, &packets[done..], &mut sink);
+        self.visit(chunk, &mut Rows { batch, context }, tally);
     }
 
-    fn decode_packets(&self, window: &Window, packets: &[Packet], sink: &mut Sink<'_>) {
+    /// Shows each packet that gives a flow to `sink`, and counts every record.
+    ///
+    /// Cost: as [`decode`](Self::decode), without the rows.
+    pub(super) fn visit(
+        &self,
+        chunk: &CaptureChunk,
+        sink: &mut impl PacketSink,
+        tally: &mut Tally,
+    ) {
+        let Records { packets, faults } = &chunk.records;
+        let mut books = Books { tally, record: 0 };
+        let mut done = 0;
+        for fault in faults {
+            self.visit_packets(
+                &chunk.window,
+                &packets[done..fault.packets_before],
+                sink,
+                &mut books,
+            );
+            books.count_fault(fault);
+            done = fault.packets_before;
+        }
+        self.visit_packets(&chunk.window, &packets[done..], sink, &mut books);
+    }
+
+    fn visit_packets(
+        &self,
+        window: &Window,
+        packets: &[record::Packet],
+        sink: &mut impl PacketSink,
+        books: &mut Books<'_>,
+    ) {
         for packet in packets {
             let start = packet.start as usize;
             let bytes = &window.bytes()[start..start + packet.capture_length as usize];
-            match frame::decode(packet.link_type, bytes, packet.original_length, &self.tunnels) {
-                Ok(flow) => sink.push_flow(packet.time_ns, &flow),
+            let flow = match fixed::decode(packet.link_type, bytes, &self.tunnels) {
+                Some(flow) => Ok(flow),
+                None => {
+                    frame::decode(packet.link_type, bytes, packet.original_length, &self.tunnels)
+                }
+            };
+            match flow {
+                Ok(flow) => {
+                    sink.take(&CapturedPacket {
+                        record: books.record,
+                        time_ns: packet.time_ns,
+                        source: flow.source,
+                        destination: flow.destination,
+                        ports: flow.ports,
+                        protocol: flow.protocol,
+                        opens_connection: flow.opens_connection,
+                        bytes: flow.bytes,
+                    });
+                    books.count_record();
+                }
                 Err(left) => {
                     let header_length = u64::from(packet.header_length);
-                    sink.count_left(left, window.offset() + start as u64 - header_length);
+                    books.count_left(left, window.offset() + start as u64 - header_length);
                 }
             }
         }
+    }
+}
+
+impl CaptureChunk {
+    /// Returns how many records the chunk holds: packets, and what could not be read as one.
+    pub(super) fn record_count(&self) -> u64 {
+        (self.records.packets.len() + self.records.faults.len()) as u64
     }
 }
 
@@ -102,36 +181,41 @@ impl Default for CaptureChunk {
     }
 }
 
-/// Where the records of one chunk go.
-struct Sink<'a> {
+/// Packets as rows of a batch.
+struct Rows<'a> {
     batch: &'a mut FlowBatch,
-    tally: &'a mut Tally,
     context: ContextId,
-    /// The records so far.
-    record: u32,
 }
 
-impl Sink<'_> {
+impl PacketSink for Rows<'_> {
     #[inline]
-    fn push_flow(&mut self, time_ns: i64, flow: &Flow) {
+    fn take(&mut self, packet: &CapturedPacket) {
         self.batch.push(&Row {
-            record: self.record,
-            time_ns,
-            source: flow.source,
-            destination: flow.destination,
-            ports: flow.ports,
-            protocol: flow.protocol,
-            opens_connection: flow.opens_connection,
-            counters: Counters::packet(flow.bytes),
+            record: packet.record,
+            time_ns: packet.time_ns,
+            source: packet.source,
+            destination: packet.destination,
+            ports: packet.ports,
+            protocol: packet.protocol,
+            opens_connection: packet.opens_connection,
+            counters: Counters::packet(packet.bytes),
             direction: None,
             state: None,
             status: None,
             encryption: None,
             context: self.context,
         });
-        self.count_record();
     }
+}
 
+/// What became of the records of one chunk.
+struct Books<'a> {
+    tally: &'a mut Tally,
+    /// The records so far.
+    record: u32,
+}
+
+impl Books<'_> {
     #[cold]
     fn count_left(&mut self, left: Left, byte_offset: u64) {
         let number = self.count_record();
@@ -159,6 +243,7 @@ impl Sink<'_> {
     }
 
     /// Returns the number of the record that ends here, 1-based.
+    #[inline]
     fn count_record(&mut self) -> u64 {
         self.record += 1;
         self.tally.records_read += 1;

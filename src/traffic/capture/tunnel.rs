@@ -136,6 +136,12 @@ impl TunnelSet {
         self.mpls
     }
 
+    /// Returns true for the destination port of a tunnel in UDP.
+    #[inline]
+    pub(super) fn has_udp_port(&self, port: u16) -> bool {
+        self.vxlan_ports.contains(&port) || self.geneve && port == GENEVE_PORT
+    }
+
     /// Returns where the inner packet starts and as what, or `None` where `packet` itself counts.
     ///
     /// A later fragment holds no header to recognise a tunnel by. A UDP port alone makes no tunnel

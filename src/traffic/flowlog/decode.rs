@@ -2,7 +2,9 @@
 
 use super::framing::{FlowLogChunk, RecordUnit, Unit};
 use super::record::{self, Layout, LogRecord, RecordFault, Text, Version};
+use super::skeleton::{Skeleton, TupleArray};
 use super::tuple::{self, Tuple};
+use super::usual_tuple;
 use crate::net::MacAddress;
 use crate::traffic::{
     Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally, TextId,
@@ -14,6 +16,7 @@ use crate::traffic::{
 #[derive(Debug, Default)]
 pub(in crate::traffic) struct Decoder {
     record: LogRecord,
+    skeleton: Skeleton,
 }
 
 impl Decoder {
@@ -39,6 +42,13 @@ impl Decoder {
     }
 
     fn decode_record(&mut self, unit: &RecordUnit, bytes: &[u8], output: &mut Output<'_>) {
+        if unit.cut.is_none() {
+            let before = output.place();
+            if self.decode_usual(unit, bytes, output) {
+                return;
+            }
+            output.go_back(&before);
+        }
         let fault = self.record.read(bytes).err();
         let log = Log { record: &self.record, bytes, offset: unit.offset };
         let end = End::of(unit, fault);
@@ -64,6 +74,32 @@ impl Decoder {
     }
 }
 
+/// Decodes a whole record of version 4 with nothing wrong about it, tuple by tuple where they stand.
+/// Returns false where the record is anything else; what was given out must then be taken back.
+impl Decoder {
+    fn decode_usual(&mut self, unit: &RecordUnit, bytes: &[u8], output: &mut Output<'_>) -> bool {
+        let Self { record, skeleton } = self;
+        if !skeleton.take(bytes) || record.read(skeleton.bytes()).is_err() {
+            return false;
+        }
+        let log = Log { record, bytes: skeleton.bytes(), offset: unit.offset };
+        let Kind::Tuples { layout, format: SourceFormat::VnetV4 } = log.kind(&End::Whole) else {
+            return false;
+        };
+        record.lacking.is_none()
+            && has_marks_alone(record, skeleton)
+            && log.emit_usual(layout, bytes, skeleton, output)
+    }
+}
+
+/// Returns true where the tuples of a record are the marks of its skeleton, each in its place: then
+/// every array that was left out is an array of tuples of the group that its mark is in.
+fn has_marks_alone(record: &LogRecord, skeleton: &Skeleton) -> bool {
+    let arrays = skeleton.arrays();
+    record.tuples.len() == arrays.len()
+        && record.tuples.iter().zip(arrays).all(|(tuple, array)| tuple.starts_at(array.mark))
+}
+
 /// Where rows and counts go.
 struct Output<'o> {
     batch: &'o mut FlowBatch,
@@ -72,7 +108,23 @@ struct Output<'o> {
     encryption: Option<TextId>,
 }
 
+/// What an output held at some time.
+struct OutputPlace {
+    rows: usize,
+    records_read: u64,
+}
+
 impl Output<'_> {
+    fn place(&self) -> OutputPlace {
+        OutputPlace { rows: self.batch.len(), records_read: self.tally.records_read }
+    }
+
+    /// Takes back the rows that came since; their contexts stay, and nothing names them.
+    fn go_back(&mut self, place: &OutputPlace) {
+        self.batch.truncate(place.rows);
+        self.tally.records_read = place.records_read;
+    }
+
     fn row(&mut self, tuple: &Tuple<'_>, context: ContextId) {
         let encryption = tuple.encryption.map(|word| self.encryption(word));
         let record = u32::try_from(self.tally.records_read).expect("a chunk is far below 4 GiB");
@@ -295,6 +347,28 @@ impl Log<'_> {
         }
     }
 
+    /// Gives out the tuples that a skeleton leaves out. Returns false at the first that the general
+    /// decoder must see.
+    fn emit_usual(
+        &self,
+        layout: Layout,
+        record: &[u8],
+        skeleton: &Skeleton,
+        output: &mut Output<'_>,
+    ) -> bool {
+        let shared = self.shared_context(layout, SourceFormat::VnetV4, output.batch);
+        for group in 0..self.record.groups.len() {
+            let context = self.group_context(layout, group, shared, output.batch);
+            let context = output.batch.push_context(context);
+            for index in self.record.tuples_of(group) {
+                if !emit_array(&skeleton.arrays()[index], record, context, output) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
     /// What all groups of the record have in common.
     fn shared_context(
         &self,
@@ -343,6 +417,47 @@ impl Log<'_> {
     fn intern(&self, text: Option<Text>, batch: &mut FlowBatch) -> Option<TextId> {
         text.map(|text| batch.intern_text(self.text(text)))
     }
+}
+
+/// Gives out the tuples of an array: texts with commas between them, up to its closing bracket.
+fn emit_array(
+    array: &TupleArray,
+    record: &[u8],
+    context: ContextId,
+    output: &mut Output<'_>,
+) -> bool {
+    let mut at = array.start;
+    if at == array.end {
+        return true;
+    }
+    while record[at] == b'"' {
+        let Some((tuple, end)) = decode_tuple(record, at + 1) else { return false };
+        output.row(&tuple, context);
+        match record.get(end + 1) {
+            Some(b',') => at = end + 2,
+            Some(b']') => return end + 1 == array.end,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Decodes the tuple whose first byte stands at `at`, unless it has escapes or is wrong. Returns it
+/// with the position of the quote that ends it.
+#[inline(always)]
+fn decode_tuple(record: &[u8], at: usize) -> Option<(Tuple<'_>, usize)> {
+    usual_tuple::decode(record, at).or_else(|| decode_unusual_tuple(record, at))
+}
+
+#[cold]
+fn decode_unusual_tuple(record: &[u8], at: usize) -> Option<(Tuple<'_>, usize)> {
+    let end = at + memchr::memchr2(b'"', b'\\', record.get(at..)?)?;
+    let text = std::str::from_utf8(&record[at..end]).ok()?;
+    let is_plain = record[end] == b'"' && !text.bytes().any(|byte| byte.is_ascii_control());
+    if !is_plain {
+        return None;
+    }
+    Tuple::decode(text, SourceFormat::VnetV4).ok().map(|tuple| (tuple, end))
 }
 
 /// Returns the layout of a category of flow logs.

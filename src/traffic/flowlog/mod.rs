@@ -10,6 +10,10 @@
 //!                                                                  a tuple ╯ = one row
 //! ```
 //!
+//! A whole record is read without its tuples first (`skeleton`), and those in the form that Azure
+//! writes are decoded where they stand (`usual_tuple`); every other record, and every other tuple,
+//! takes the general way, with the same result.
+//!
 //! Knows nothing of files, compression or routes.
 //!
 //! Source: "VNet flow logs" and "NSG flow logs overview", Azure Network Watcher documentation
@@ -17,9 +21,12 @@
 
 mod decode;
 mod framing;
+mod kernel;
 mod lexer;
 mod record;
+mod skeleton;
 mod tuple;
+mod usual_tuple;
 
 pub(super) use decode::Decoder;
 pub(super) use framing::{FlowLogChunk, FlowLogReader, MAX_DEPTH, MAX_RECORD_BYTES, Unit};

@@ -75,6 +75,13 @@ pub(super) enum Text {
     Unescaped { start: u32, end: u32 },
 }
 
+impl Text {
+    /// Returns true for a text without escapes that begins at a position of the record.
+    pub(super) fn starts_at(self, position: usize) -> bool {
+        matches!(self, Self::Plain { start, .. } if start as usize == position)
+    }
+}
+
 /// A version number of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {

@@ -4,6 +4,7 @@
 mod cases;
 mod model;
 mod random;
+mod usual;
 
 use std::io::{self, ErrorKind, Read};
 

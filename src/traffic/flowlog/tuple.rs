@@ -197,11 +197,14 @@ fn read<'t, T>(
 /// Milliseconds in version 4 and seconds in NSG logs; but Microsoft's own example of version 4 has
 /// seconds. Whatever is below 10^11 is seconds: as milliseconds it would be before 1973-03-04, and
 /// the seconds last until the year 5138. A time past the year 2262 becomes the last one.
-fn time_ns(field: &str) -> Option<i64> {
+pub(super) fn time_ns_of(time: u64) -> i64 {
     const FIRST_MILLISECONDS: u64 = 100_000_000_000;
-    let time = digits(field)?;
     let scale = if time < FIRST_MILLISECONDS { 1_000_000_000 } else { 1_000_000 };
-    Some(i64::try_from(time.saturating_mul(scale)).unwrap_or(i64::MAX))
+    i64::try_from(time.saturating_mul(scale)).unwrap_or(i64::MAX)
+}
+
+fn time_ns(field: &str) -> Option<i64> {
+    digits(field).map(time_ns_of)
 }
 
 fn address(field: &str) -> Option<IpAddr> {

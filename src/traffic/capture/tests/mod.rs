@@ -2,4 +2,5 @@
 
 mod build;
 mod containers;
+mod fixed;
 mod frames;
