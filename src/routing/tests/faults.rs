@@ -154,6 +154,8 @@ fn an_invalid_row_without_a_twin_is_named_if_a_user_wrote_it() {
         ("User Invalid 10.5.0.0/16 VirtualAppliance 10.0.0.4", 1),
         ("Default Invalid 10.5.0.0/16 VNetPeering", 0),
         ("VirtualNetworkGateway Invalid 10.5.0.0/16 VirtualNetworkGateway", 0),
+        // A state of another word is not Invalid.
+        ("User Updating 10.5.0.0/16 VirtualAppliance 10.0.0.4", 0),
     ] {
         assert_eq!(of_export(row), vec!["shadowed_by_invalid_twin"; want], "{row}");
     }

@@ -5,6 +5,7 @@ use crate::azure::FirewallSetting;
 use crate::azure::resources::{
     HubRoute, HubRouteTable, HubStaticRoute, ResourceHeader, ResourceId, Resources,
 };
+use crate::net::AddressPrefix;
 use crate::routing::{HubTableRole, NextHopClass, ScopeId};
 
 const FIREWALL: &str = "VirtualNetworkGateway 10.100.0.132";
@@ -59,7 +60,9 @@ fn a_connection_without_a_table_of_its_own_uses_the_default_table_of_its_hub() {
     let mut of_another_hub = hub_table(&resources, "defaultRouteTable", &[], firewall.clone());
     of_another_hub.hub = ResourceId::new("/virtualHubs/elsewhere");
     of_another_hub.header.id = ResourceId::new("elsewhere/hubRouteTables/defaultRouteTable");
-    resources.hub_route_tables.extend([other, of_another_hub]);
+    let mut empty = hub_table(&resources, "empty", &[], firewall);
+    empty.routes.clear();
+    resources.hub_route_tables.extend([empty, other, of_another_hub]);
     let computed = compute_of(&resources);
     assert_eq!(sends(table(&computed, "a/s"), "10.2.0.4"), "None");
     resources.hub_connections[0].associated_route_table =
@@ -226,5 +229,20 @@ fn a_hubs_firewall_is_seen_anywhere_in_an_ipv6_hub_but_at_its_router() {
         let address = IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, last]);
         let is_firewall = prefixes.iter().any(|prefix| prefix.contains(address));
         assert_eq!(is_firewall, last < 0x100 && last != 0xa5, "{address}");
+    }
+}
+
+#[test]
+fn what_a_hubs_gateways_let_in_leaves_by_the_internet_unless_the_policy_takes_it() {
+    for (intent, want) in [
+        ("", "Internet"),
+        ("intent wh private", "Internet"),
+        ("intent wh internet private", "VirtualAppliance 10.100.0.132"),
+    ] {
+        let computed = computed(&format!("{TWO_VNETS}\n{intent}"));
+        let table = table(&computed, "wh/hub-gateways");
+        assert_eq!(sends(table, "203.0.113.9"), want, "{intent}");
+        let defaults = table.rows().filter(|row| row.prefix() == Some(AddressPrefix::IPV4_ALL));
+        assert_eq!(defaults.count(), 1, "{intent}");
     }
 }

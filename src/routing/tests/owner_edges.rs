@@ -101,3 +101,12 @@ fn rows_of_unknown_tags_are_listed_after_every_row_whose_prefix_is_known() {
         ]
     );
 }
+
+#[test]
+fn the_broadcast_addresses_that_others_take_over_are_those_of_the_subnets() {
+    let computed = computed("vnet a 10.1.0.0/16\nsubnet a/s 10.1.1.0/24");
+    for (address, want) in [("10.1.1.255", true), ("10.1.1.247", false), ("10.1.0.255", false)] {
+        let got = computed.owners.broadcasts().contains(address.parse().unwrap());
+        assert_eq!(got, want, "{address}");
+    }
+}
