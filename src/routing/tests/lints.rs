@@ -123,6 +123,25 @@ fn each_fault_has_its_code() {
     }
 }
 
+/// Without Microsoft's file the routes of a tag and the prefixes of a service endpoint are said to
+/// be unknown, once for each, and never guessed.
+#[test]
+fn a_service_tag_of_unknown_prefixes_is_named_for_routes_and_for_service_endpoints() {
+    let computed = computed(
+        "vnet a 10.1.0.0/16\nrt r\nroute r EventHub Internet
+         subnet a/s 10.1.0.0/24 rt=r se=Microsoft.KeyVault",
+    );
+    let findings = table(&computed, "a/s").lint(&computed.owners);
+    let unresolved: Vec<_> =
+        findings.iter().filter(|finding| finding.code == "unresolved_service_tag").collect();
+    assert!(unresolved.iter().all(|finding| finding.severity == Severity::Warning));
+    assert!(unresolved.iter().all(|finding| finding.address_prefix.is_none()));
+    let names =
+        |tag: &str| unresolved.iter().filter(|found| found.message.starts_with(tag)).count();
+    assert_eq!((names("EventHub "), names("AzureKeyVault")), (1, 1), "{unresolved:?}");
+    assert_eq!(unresolved.len(), 2);
+}
+
 #[test]
 fn a_gateway_subnet_says_what_becomes_of_host_routes_to_endpoints() {
     for (gateway, code) in [
