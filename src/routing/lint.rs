@@ -20,6 +20,7 @@ pub(super) fn add(topology: &Topology<'_>, settings: &Settings, computed: &mut C
         lint_special_subnets(network, findings);
     }
     topology.resources.route_tables.iter().for_each(|table| lint_limits(table, findings));
+    lint_learned_routes(topology, findings);
     app_service::lint_gateway_required(topology, findings);
     lint_switches(settings, findings);
     application_gateway::lint(topology, computed);
@@ -65,6 +66,33 @@ fn lint_links(topology: &Topology<'_>, network: &Network<'_>, findings: &mut Vec
             );
         }
     }
+}
+
+/// Learned routes whose gateway is not in the snapshot reach no table, and nothing else shows that
+/// they were given. One finding for each name, in the order of names.
+fn lint_learned_routes(topology: &Topology<'_>, findings: &mut Vec<Finding>) {
+    let resources = topology.resources;
+    let gateways = resources.gateways.iter().map(|gateway| &gateway.header);
+    let servers = resources.virtual_hubs.iter().map(|hub| &hub.header);
+    let known: BTreeSet<String> = gateways
+        .chain(servers)
+        .flat_map(|header| {
+            [header.id.as_str().to_ascii_lowercase(), header.name.to_ascii_lowercase()]
+        })
+        .collect();
+    let learned = resources.learned_routes.iter().map(|route| route.gateway.as_str());
+    let lost: BTreeSet<&str> =
+        learned.filter(|gateway| !known.contains(&gateway.to_ascii_lowercase())).collect();
+    findings.extend(lost.into_iter().map(|gateway| {
+        Finding::new(
+            "dangling_reference",
+            Severity::Warning,
+            format!(
+                "the learned routes of `{gateway}` are in no table: no gateway or Route Server of \
+                 that name is in the snapshot; name the file after the gateway that learned them"
+            ),
+        )
+    }));
 }
 
 /// The hops that the user-defined routes of a VNet name.

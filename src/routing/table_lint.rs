@@ -193,6 +193,12 @@ impl<'t> TableLint<'t> {
                     Severity::Note,
                     "is a gateway's inside a VNet, peering or service-endpoint prefix: not used",
                 ),
+                Some(Rejection::UnresolvedServiceTag) => (
+                    "unresolved_service_tag",
+                    Severity::Warning,
+                    "is a service tag whose prefixes the snapshot does not tell, so it catches \
+                     nothing: what only a default route holds is unknown",
+                ),
                 _ => continue,
             };
             self.say(row, code, severity, message.to_owned());

@@ -123,6 +123,44 @@ fn each_fault_has_its_code() {
     }
 }
 
+/// Without Microsoft's file the routes of a tag and the prefixes of a service endpoint are said to
+/// be unknown, once for each, and never guessed.
+#[test]
+fn a_service_tag_of_unknown_prefixes_is_named_for_routes_and_for_service_endpoints() {
+    let computed = computed(
+        "vnet a 10.1.0.0/16\nrt r\nroute r EventHub Internet
+         subnet a/s 10.1.0.0/24 rt=r se=Microsoft.KeyVault",
+    );
+    let findings = table(&computed, "a/s").lint(&computed.owners);
+    let unresolved: Vec<_> =
+        findings.iter().filter(|finding| finding.code == "unresolved_service_tag").collect();
+    assert!(unresolved.iter().all(|finding| finding.severity == Severity::Warning));
+    assert!(unresolved.iter().all(|finding| finding.address_prefix.is_none()));
+    let names =
+        |tag: &str| unresolved.iter().filter(|found| found.message.starts_with(tag)).count();
+    assert_eq!((names("EventHub "), names("AzureKeyVault")), (1, 1), "{unresolved:?}");
+    assert_eq!(unresolved.len(), 2);
+}
+
+/// A name matches in any case; what matches nothing is said once for all its routes.
+#[test]
+fn learned_routes_of_a_gateway_that_is_not_there_are_named_and_not_lost_without_a_word() {
+    let base = "vnet hub 10.0.0.0/16\nsubnet hub/GatewaySubnet 10.0.0.0/27
+        vpn gw hub public=20.0.0.1\nlearned";
+    let of = |name: &str| {
+        codes(
+            &format!("{base} {name} 10.5.0.0/16 10.9.9.9\nlearned {name} 10.6.0.0/16 10.9.9.9"),
+            "hub/GatewaySubnet",
+        )
+    };
+    assert_eq!(of("gw"), [] as [&str; 0]);
+    assert_eq!(of("GW"), [] as [&str; 0]);
+    let text = format!("{base} routes 10.5.0.0/16 10.9.9.9\nlearned routes 10.6.0.0/16 10.9.9.9");
+    let found = computed(&text).findings;
+    let found: Vec<_> = found.iter().map(|finding| (finding.code, finding.severity)).collect();
+    assert_eq!(found, [("dangling_reference", Severity::Warning)]);
+}
+
 #[test]
 fn a_gateway_subnet_says_what_becomes_of_host_routes_to_endpoints() {
     for (gateway, code) in [
