@@ -1,6 +1,6 @@
 //! A large estate from files to compiled tables: loaded, computed, compiled, at three sizes that
-//! double. Beside the times it prints the peak memory of each size, measured in a process of its
-//! own.
+//! double, with a route table for each VNet and with one for each subnet. Beside the times it prints
+//! the peak memory of each size, measured in a process of its own.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
+use estates::RouteTables;
 use nexthop::azure::load_snapshot;
 use nexthop::fib::SnapshotTables;
 
@@ -26,20 +27,21 @@ fn main() {
         return;
     }
     let mut criterion = Criterion::default().configure_from_args();
-    estate(&mut criterion);
+    estate(&mut criterion, "estate", RouteTables::OfVnets);
+    estate(&mut criterion, "estate_distinct", RouteTables::OfSubnets);
     criterion.final_summary();
 }
 
-fn estate(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("estate");
+fn estate(criterion: &mut Criterion, name: &str, kind: RouteTables) {
+    let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     for vnet_count in VNET_COUNTS {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        estates::write(folder.path(), vnet_count);
+        estates::write(folder.path(), vnet_count, kind);
         let (tables, fib) = estates::compile(folder.path());
-        estates::check(&tables, &fib, vnet_count);
+        estates::check(&tables, &fib, vnet_count, kind);
         drop((tables, fib));
-        report_peak(folder.path(), vnet_count);
+        report_peak(name, folder.path(), vnet_count);
         let subnets = vnet_count * estates::SUBNETS_PER_VNET;
         group.throughput(Throughput::Elements(subnets as u64));
         let id = |step: &str| BenchmarkId::new(step, subnets);
@@ -62,14 +64,14 @@ fn estate(criterion: &mut Criterion) {
 }
 
 /// Prints the peak memory of one run; Linux alone tells it.
-fn report_peak(folder: &Path, vnet_count: usize) {
+fn report_peak(name: &str, folder: &Path, vnet_count: usize) {
     if peak_mib().is_none() {
         return;
     }
     let program = std::env::current_exe().expect("this program has a path");
     let output = Command::new(program).env(FOLDER, folder).output().expect("the program runs");
     let peak = String::from_utf8_lossy(&output.stdout);
-    println!("estate/{}: peak {} MiB", vnet_count * estates::SUBNETS_PER_VNET, peak.trim());
+    println!("{name}/{}: peak {} MiB", vnet_count * estates::SUBNETS_PER_VNET, peak.trim());
 }
 
 fn peak_mib() -> Option<u64> {

@@ -1,8 +1,9 @@
 //! Estates of any size as exported resources, and what their tables must say.
 //!
-//! VNets come in groups of 25: a hub with a VPN gateway, a firewall and 40 prefixes on-premises, and
+//! VNets come in groups of 25: a hub with a VPN gateway, a firewall and prefixes on-premises, and
 //! 24 spokes that use both. Every VNet has ten subnets and four private endpoints, and every
-//! ordinary subnet has 300 rows that Azure would show.
+//! ordinary subnet has 300 rows that Azure would show: by the route table of its VNet, or by one of
+//! its own, so that no two subnets have the same table.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,17 +17,45 @@ use nexthop::routing::NextHopClass;
 pub const GROUP: usize = 25;
 pub const SUBNETS_PER_VNET: usize = 10;
 const ENDPOINTS_PER_VNET: usize = 4;
-const SITES_PER_HUB: usize = 40;
-const ROWS_PER_TABLE: usize = 300;
-/// Besides the default route to the firewall.
-const SPOKE_ROUTES: usize = 248;
-const HUB_ROUTES: usize = 130;
-
 const GROUP_ID: &str = "/subscriptions/00000000-0000-0000-0000-00000000be4c/resourceGroups/rg-net\
 /providers/Microsoft.Network";
 
+/// Who has a route table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum RouteTables {
+    /// Every VNet, for all of its ordinary subnets.
+    OfVnets,
+    /// Every ordinary subnet, with a few routes that no other has.
+    OfSubnets,
+}
+
+/// Of a subnet's own table: so many of its routes are no other's.
+const OWN_ROUTES: usize = 8;
+
+impl RouteTables {
+    /// The prefixes on-premises of each hub. A large table that every subnet had to itself would be
+    /// half a gigabyte of exports; so there the gateway brings most of the rows.
+    fn sites(self) -> usize {
+        if self == Self::OfVnets { 40 } else { 268 }
+    }
+
+    /// The user-defined routes of a table, besides a spoke's default route to the firewall.
+    fn routes(self, is_hub: bool) -> usize {
+        match (self, is_hub) {
+            (Self::OfVnets, true) => 130,
+            (Self::OfVnets, false) => 248,
+            (Self::OfSubnets, _) => 20,
+        }
+    }
+
+    /// The rows that Azure would show: a hub has 130, and a spoke 12, besides these.
+    fn rows(self, is_hub: bool) -> usize {
+        self.sites() + self.routes(is_hub) + if is_hub { 130 } else { 12 }
+    }
+}
+
 /// Writes the exports of an estate: for each group of VNets what `az … list -o json` prints.
-pub fn write(folder: &Path, vnet_count: usize) {
+pub fn write(folder: &Path, vnet_count: usize, kind: RouteTables) {
     assert!(vnet_count.is_multiple_of(GROUP) && vnet_count <= 500);
     for first in (0..vnet_count).step_by(GROUP) {
         let group = first..first + GROUP;
@@ -35,11 +64,11 @@ pub fn write(folder: &Path, vnet_count: usize) {
             let path = folder.join(format!("{name}-{first:03}.json"));
             fs::write(path, format!("[\n{}\n]\n", resources.join(",\n"))).expect("a file");
         };
-        list("vnets", group.clone().map(vnet).collect());
-        list("routetables", group.clone().map(route_table).collect());
+        list("vnets", group.clone().map(|number| vnet(number, kind)).collect());
+        list("routetables", group.clone().flat_map(|number| route_tables(number, kind)).collect());
         list("nics", group.clone().flat_map(nics).collect());
         list("endpoints", group.flat_map(endpoints).collect());
-        list("edge", edge(first));
+        list("edge", edge(first, kind));
     }
 }
 
@@ -53,17 +82,22 @@ pub fn compile(folder: &Path) -> (SnapshotTables, Fib) {
 
 /// Holds the tables against the plan: how many rows they have, and where samples of every kind of
 /// address go from every ordinary subnet.
-pub fn check(tables: &SnapshotTables, fib: &Fib, vnet_count: usize) {
+pub fn check(tables: &SnapshotTables, fib: &Fib, vnet_count: usize, kind: RouteTables) {
     assert_eq!(tables.tables.len(), vnet_count * SUBNETS_PER_VNET);
     assert!(tables.findings.is_empty(), "{:?}", tables.findings.first());
-    // Of a hub, the GatewaySubnet and the firewall's share a table; all others of a VNet share one.
-    assert_eq!(fib.distinct_table_count(), vnet_count + vnet_count / GROUP);
+    // Of a hub, the GatewaySubnet and the firewall's share a table.
+    let hub_count = vnet_count / GROUP;
+    let distinct = match kind {
+        RouteTables::OfVnets => vnet_count + hub_count,
+        RouteTables::OfSubnets => vnet_count * SUBNETS_PER_VNET - hub_count,
+    };
+    assert_eq!(fib.distinct_table_count(), distinct);
     for (index, table) in tables.tables.iter().enumerate() {
         let (vnet, subnet) = (index / SUBNETS_PER_VNET, index % SUBNETS_PER_VNET);
         if is_hub(vnet) && subnet < 2 {
             continue;
         }
-        assert_eq!(table.shown_rows().count(), ROWS_PER_TABLE, "{}", table.id);
+        assert_eq!(table.shown_rows().count(), kind.rows(is_hub(vnet)), "{}", table.id);
         let id = fib.table_id(index).expect("there is such a table");
         let class = |address: Ipv4Addr| {
             let hop = fib.lookup(id, IpAddr::V4(address)).expect("there is a default route");
@@ -72,7 +106,7 @@ pub fn check(tables: &SnapshotTables, fib: &Fib, vnet_count: usize) {
         let hub = hub_of(vnet);
         let neighbour = if is_hub(vnet) { vnet + 1 } else { hub };
         let far = if is_hub(vnet) { NextHopClass::Peering } else { NextHopClass::Firewall };
-        let route = index % if is_hub(vnet) { HUB_ROUTES } else { SPOKE_ROUTES };
+        let route = index % kind.routes(is_hub(vnet));
         for (address, want) in [
             (in_subnet(vnet, 9, 200), NextHopClass::Vnet),
             (in_subnet(neighbour, 5, 7), NextHopClass::Peering),
@@ -92,8 +126,8 @@ pub fn check(tables: &SnapshotTables, fib: &Fib, vnet_count: usize) {
                 endpoint_address(neighbour, index % ENDPOINTS_PER_VNET),
                 NextHopClass::PrivateEndpoint,
             ),
-            (user_prefix(vnet, route).0, NextHopClass::Firewall),
-            (site_prefix(hub, index % SITES_PER_HUB), NextHopClass::Gateway),
+            (user_prefix(vnet, route_number(kind, subnet, route)).0, NextHopClass::Firewall),
+            (site_prefix(hub, index % kind.sites()), NextHopClass::Gateway),
             (
                 Ipv4Addr::new(8, 8, 8, 8),
                 if is_hub(vnet) { NextHopClass::Internet } else { NextHopClass::Firewall },
@@ -135,12 +169,37 @@ fn firewall_address(vnet: usize) -> Ipv4Addr {
 
 /// The prefix of a user-defined route; no two VNets share one.
 fn user_prefix(vnet: usize, number: usize) -> (Ipv4Addr, u8) {
-    (Ipv4Addr::new(51, octet(vnet / 2), octet(number), octet(vnet % 2 * 128)), 25)
+    (
+        Ipv4Addr::new(
+            51 + octet(number / 256),
+            octet(vnet / 2),
+            octet(number % 256),
+            octet(vnet % 2 * 128),
+        ),
+        25,
+    )
 }
+
+/// The number of a route among the prefixes of its VNet: the first ones of a subnet's own table are
+/// the subnet's.
+fn route_number(kind: RouteTables, subnet: usize, route: usize) -> usize {
+    match kind {
+        RouteTables::OfSubnets if route < OWN_ROUTES => {
+            FIRST_OWN_NUMBER + subnet * OWN_ROUTES + route
+        }
+        _ => route,
+    }
+}
+
+/// Behind all prefixes that the subnets of a VNet share.
+const FIRST_OWN_NUMBER: usize = 256;
 
 /// A /24 on-premises.
 fn site_prefix(hub: usize, number: usize) -> Ipv4Addr {
     let hub = hub / GROUP;
+    if number >= 64 {
+        return Ipv4Addr::new(60 + octet(number / 256), octet(hub), octet(number % 256), 0);
+    }
     Ipv4Addr::new(172, octet(16 + hub / 4), octet(hub % 4 * 64 + number), 0)
 }
 
@@ -164,13 +223,14 @@ fn head(kind: &str, name: &str) -> String {
     )
 }
 
-fn vnet(vnet: usize) -> String {
+fn vnet(vnet: usize, kind: RouteTables) -> String {
     let subnets: Vec<String> = (0..SUBNETS_PER_VNET)
         .map(|subnet| {
             let table = match is_hub(vnet) && subnet < 2 {
                 true => String::new(),
                 false => format!(
-                    "\n        \"routeTable\": {{ \"id\": \"{GROUP_ID}/routeTables/rt-{vnet}\" }},"
+                    "\n        \"routeTable\": {{ \"id\": \"{GROUP_ID}/routeTables/{}\" }},",
+                    route_table_name(vnet, subnet, kind)
                 ),
             };
             format!(
@@ -212,10 +272,24 @@ fn vnet(vnet: usize) -> String {
     )
 }
 
-fn route_table(vnet: usize) -> String {
-    let count = if is_hub(vnet) { HUB_ROUTES } else { SPOKE_ROUTES };
+fn route_table_name(vnet: usize, subnet: usize, kind: RouteTables) -> String {
+    match kind {
+        RouteTables::OfVnets => format!("rt-{vnet}"),
+        RouteTables::OfSubnets => format!("rt-{vnet}-{subnet}"),
+    }
+}
+
+fn route_tables(vnet: usize, kind: RouteTables) -> Vec<String> {
+    let first = if is_hub(vnet) { 2 } else { 0 };
+    let count = if kind == RouteTables::OfVnets { 1 } else { SUBNETS_PER_VNET - first };
+    (first..first + count).map(|subnet| route_table(vnet, subnet, kind)).collect()
+}
+
+fn route_table(vnet: usize, subnet: usize, kind: RouteTables) -> String {
+    let table = route_table_name(vnet, subnet, kind);
+    let count = kind.routes(is_hub(vnet));
     let named = (0..count).map(|number| {
-        let (prefix, length) = user_prefix(vnet, number);
+        let (prefix, length) = user_prefix(vnet, route_number(kind, subnet, number));
         (format!("route-{number}"), format!("{prefix}/{length}"))
     });
     let default = ("default".to_owned(), "0.0.0.0/0".to_owned());
@@ -228,7 +302,7 @@ fn route_table(vnet: usize) -> String {
             "{comma}      {{\n        \"addressPrefix\": \"{prefix}\",\n        \
              \"etag\": \"W/\\\"5ba90c11-4ef4-4b49-9d0e-9ea4d8a8b8f1\\\"\",\n        \
              \"hasBgpOverride\": false,\n        \
-             \"id\": \"{GROUP_ID}/routeTables/rt-{vnet}/routes/{name}\",\n        \
+             \"id\": \"{GROUP_ID}/routeTables/{table}/routes/{name}\",\n        \
              \"name\": \"{name}\",\n        \"nextHopIpAddress\": \"{}\",\n        \
              \"nextHopType\": \"VirtualAppliance\",\n        \"provisioningState\": \"Succeeded\",\n        \
              \"resourceGroup\": \"rg-net\",\n        \"type\": \"Microsoft.Network/routeTables/routes\"\n      }}",
@@ -238,7 +312,7 @@ fn route_table(vnet: usize) -> String {
     }
     format!(
         "  {}\n    \"disableBgpRoutePropagation\": false,\n    \"routes\": [\n{text}\n    ]\n  }}",
-        head("routeTables", &format!("rt-{vnet}")),
+        head("routeTables", &table),
     )
 }
 
@@ -292,9 +366,9 @@ fn endpoints(vnet: usize) -> Vec<String> {
 }
 
 /// The gateway of a hub, its site, and the firewall.
-fn edge(hub: usize) -> Vec<String> {
+fn edge(hub: usize, kind: RouteTables) -> Vec<String> {
     let prefixes: Vec<String> =
-        (0..SITES_PER_HUB).map(|number| format!("\"{}/24\"", site_prefix(hub, number))).collect();
+        (0..kind.sites()).map(|number| format!("\"{}/24\"", site_prefix(hub, number))).collect();
     let configuration = |name: &str, subnet: usize, address: Ipv4Addr| {
         format!(
             "\n    \"ipConfigurations\": [\n      {{\n        \"name\": \"{name}\",\n        \

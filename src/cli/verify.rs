@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::traffic_run::{
@@ -74,14 +75,14 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         None => {
             let (summary, flows) = run.classify(gatherer).map_err(failed)?;
             assert_balanced(&summary);
-            let evidence = evidence(args, &logs, console)?;
+            let evidence = evidence(&flows, args, &logs, console)?;
             (summary, verifier.verify(flows, evidence)?, None)
         }
         Some(mut writer) => {
             let keeper = RowKeeper::new(gatherer, memory_bytes_max, room());
             let (summary, kept) = run.classify(keeper).map_err(failed)?;
             assert_balanced(&summary);
-            let evidence = evidence(args, &logs, console)?;
+            let evidence = evidence(kept.gatherer(), args, &logs, console)?;
             let report = verifier.verify_rows(kept, evidence, &mut writer)?;
             (summary, report, Some(writer.finish()?))
         }
@@ -139,38 +140,73 @@ fn policy(args: &VerifyArgs) -> Result<Policy> {
     Ok(policy)
 }
 
-/// Reads every firewall log. A file of a folder that is no such log is passed over with a note.
-fn evidence(args: &VerifyArgs, logs: &[Input], console: Console) -> Result<FirewallEvidence> {
-    const RECORDS_A_READ: usize = 4096;
-    let mut evidence = FirewallEvidence {
-        time_tolerance_ns: i64::from(args.time_tolerance) * 1_000_000_000,
-        ..FirewallEvidence::default()
-    };
-    let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
-    for log in logs {
-        let name = log.name.as_str();
-        let mut reader = FirewallLogReader::open(log.open()?);
-        if !reader.is_recognised() {
-            ensure!(!log.is_named, "{name}: is no firewall log");
-            console.note(&format!("{name}: ignored: no firewall log"));
-            continue;
-        }
-        let mut gathered = FirewallLogEvidence::new(name);
-        let mut tally = Tally::default();
-        let mut records = Vec::new();
-        while reader.read(&mut records, RECORDS_A_READ, &mut tally) {
-            records.iter().for_each(|record| gathered.add(record));
-        }
-        if tally.damaged_total() > 0 {
-            console.warning(&format!(
-                "{name}: {} of {} records are damaged, and show nothing",
-                tally.damaged_total(),
-                tally.records_read
-            ));
-        }
-        evidence.add(gathered, reader.has_category_column(), window);
-    }
+/// Reads what the firewalls logged, to be held against the flows that were gathered.
+fn evidence(
+    flows: &FlowGatherer,
+    args: &VerifyArgs,
+    logs: &[Input],
+    console: Console,
+) -> Result<FirewallEvidence> {
+    let tolerance_ns = i64::from(args.time_tolerance) * 1_000_000_000;
+    // The tuples are gone by now.
+    let lines_bytes_max = args.memory.0 / 4;
+    let mut evidence = FirewallEvidence::new(flows, tolerance_ns, lines_bytes_max, room());
+    add_logs(&mut evidence, args, logs, console)?;
     Ok(evidence)
+}
+
+/// Reads every firewall log, as many at once as there are threads. A file of a folder that is no
+/// such log is passed over with a note.
+fn add_logs(
+    evidence: &mut FirewallEvidence,
+    args: &VerifyArgs,
+    logs: &[Input],
+    console: Console,
+) -> Result<()> {
+    let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
+    for round in logs.chunks(rayon::current_num_threads()) {
+        let read: Vec<Result<Option<ReadLog>>> = round.par_iter().map(read_log).collect();
+        for (log, read) in round.iter().zip(read) {
+            let name = log.name.as_str();
+            let Some(read) = read? else {
+                ensure!(!log.is_named, "{name}: is no firewall log");
+                console.note(&format!("{name}: ignored: no firewall log"));
+                continue;
+            };
+            if read.tally.damaged_total() > 0 {
+                console.warning(&format!(
+                    "{name}: {} of {} records are damaged, and show nothing",
+                    read.tally.damaged_total(),
+                    read.tally.records_read
+                ));
+            }
+            evidence.add(read.gathered, read.covers_every_category, window)?;
+        }
+    }
+    Ok(())
+}
+
+/// A firewall log that was read to its end.
+struct ReadLog {
+    gathered: FirewallLogEvidence,
+    tally: Tally,
+    covers_every_category: bool,
+}
+
+/// Reads a firewall log; `None` for what is none.
+fn read_log(log: &Input) -> Result<Option<ReadLog>> {
+    const RECORDS_A_READ: usize = 4096;
+    let mut reader = FirewallLogReader::open(log.open()?);
+    if !reader.is_recognised() {
+        return Ok(None);
+    }
+    let mut gathered = FirewallLogEvidence::new(log.name.as_str());
+    let mut tally = Tally::default();
+    let mut records = Vec::new();
+    while reader.read(&mut records, RECORDS_A_READ, &mut tally) {
+        records.iter().for_each(|record| gathered.add(record));
+    }
+    Ok(Some(ReadLog { gathered, tally, covers_every_category: reader.has_category_column() }))
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.
@@ -181,8 +217,9 @@ fn hashes(args: &VerifyArgs, inputs: &[Input], logs: &[Input]) -> Result<Vec<(St
     let files = [inputs, logs, &snapshot].into_iter().flatten().filter_map(|input| {
         input.path.as_ref().map(|path| (input.name.as_str().to_owned(), path.clone()))
     });
+    let files: Vec<(String, PathBuf)> = files.chain(policy).collect();
     files
-        .chain(policy)
+        .into_par_iter()
         .map(|(name, path)| {
             let hash = sha256_of(&path).with_context(|| name.clone())?;
             Ok((name, hash))

@@ -10,6 +10,7 @@ use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
 use crate::net::protocol::TCP;
+use crate::spill::{RecordBytes, ShortRecord};
 
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,8 @@ pub(super) struct FlowIdentity {
     pub(super) shows_begin: bool,
 }
 
-/// The lines of all logs.
+/// What the logs tell besides their lines, which wait by sender and are looked through for one
+/// partition of senders at a time.
 ///
 /// A firewall's rules log the first packet of a connection, so a line stands for one flow's
 /// beginning and is used up by it.
@@ -95,12 +97,26 @@ pub(super) struct FlowIdentity {
 /// Source: Microsoft, "Azure Firewall monitoring data reference" (read 2026-11-20).
 #[derive(Debug)]
 pub(super) struct Evidence {
-    /// By sender, then firewall, then time.
-    lines: Vec<Line>,
-    sources: Vec<EvidenceSource>,
     /// The firewall of each source.
     firewalls: Vec<LogFirewall>,
+    windows: Windows,
     tolerance_ns: i64,
+}
+
+/// The lines of a partition of senders: by sender, then firewall, then time.
+#[derive(Debug, Default)]
+pub(super) struct EvidenceLines(Vec<Line>);
+
+/// When logs of each firewall tell of each kind of rule: spans that do not touch, in order.
+#[derive(Debug, Default)]
+struct Windows(AHashMap<(LogFirewall, RuleKind), Vec<(i64, i64)>>);
+
+/// The kinds of rules whose logs must cover a flow before it is missed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum RuleKind {
+    Network,
+    Application,
+    Nat,
 }
 
 /// What a flow and a line have in common: destination, source port, destination port, protocol.
@@ -148,10 +164,9 @@ impl FlowIdentity {
 }
 
 impl Evidence {
-    /// Takes the lines of all logs, the logs, and the firewalls of the snapshot.
+    /// Takes all logs, and the firewalls of the snapshot.
     pub(super) fn new(
-        records: impl IntoIterator<Item = EvidenceRecord>,
-        sources: Vec<EvidenceSource>,
+        sources: &[EvidenceSource],
         firewall_names: &FirewallNames,
         tolerance_ns: i64,
     ) -> Self {
@@ -159,21 +174,35 @@ impl Evidence {
             .iter()
             .map(|source| firewall_names.of_log(source.firewall.as_deref()))
             .collect();
-        let mut lines: Vec<Line> =
-            records.into_iter().filter_map(|one| Line::of(&one, &firewalls)).collect();
+        let windows = Windows::of(sources, &firewalls);
+        Self { firewalls, windows, tolerance_ns }
+    }
+
+    /// Reads the lines of a partition of senders.
+    pub(super) fn read_lines(&self, bytes: &[u8]) -> EvidenceLines {
+        let mut record = RecordBytes(bytes);
+        let mut lines = Vec::new();
+        while !record.is_empty() {
+            lines.push(Line::read(&mut record, &self.firewalls));
+        }
         lines.sort_unstable();
-        Self { lines, sources, firewalls, tolerance_ns }
+        EvidenceLines(lines)
     }
 
     /// Tells where each flow of one sender shows, in the order of `flows`, which stand by their
     /// times. For each firewall, lines and flows are matched one to one, the nearest in time first.
     ///
     /// Cost: O(n log n) for n flows and lines of the sender.
-    pub(super) fn look_for(&self, source: IpAddr, flows: &[FlowIdentity]) -> Vec<Shown> {
+    pub(super) fn look_for(
+        &self,
+        lines: &EvidenceLines,
+        source: IpAddr,
+        flows: &[FlowIdentity],
+    ) -> Vec<Shown> {
         let mut shown: Vec<Shown> = vec![Shown::new(); flows.len()];
-        let start = self.lines.partition_point(|line| line.source < source);
-        let count = self.lines[start..].partition_point(|line| line.source == source);
-        let of_source = &self.lines[start..start + count];
+        let start = lines.0.partition_point(|line| line.source < source);
+        let count = lines.0[start..].partition_point(|line| line.source == source);
+        let of_source = &lines.0[start..start + count];
         for of_firewall in of_source.chunk_by(|a, b| a.firewall == b.firewall) {
             self.match_lines(self.near(of_firewall, flows), flows, &mut shown);
         }
@@ -195,30 +224,35 @@ impl Evidence {
         if lines.is_empty() {
             return;
         }
-        let mut by_key: AHashMap<Key, (Vec<i64>, Vec<&Line>)> = AHashMap::new();
-        for line in lines {
-            let (times, of_key) = by_key.entry(line.key).or_default();
-            times.push(line.time_ns);
-            of_key.push(line);
+        let mut by_key: Vec<&Line> = lines.iter().collect();
+        by_key.sort_unstable_by_key(|line| (line.key, line.time_ns));
+        let mut of_key: AHashMap<Key, &[&Line]> = AHashMap::with_capacity(by_key.len());
+        let mut has_kind = [false; KINDS.len()];
+        for same in by_key.chunk_by(|a, b| a.key == b.key) {
+            of_key.insert(same[0].key, same);
+            has_kind[kind_of(&same[0].key)] = true;
         }
+        let reach = Reach { before_ns: self.tolerance_ns, after_ns: self.tolerance_ns };
         let mut is_matched = vec![false; flows.len()];
-        let mut wanting: AHashMap<Key, Vec<usize>> = AHashMap::new();
-        for (kind, key_of) in KINDS.iter().enumerate() {
+        let mut wanting: Vec<(Key, usize)> = Vec::new();
+        for (kind, key_of) in KINDS.iter().enumerate().filter(|(kind, _)| has_kind[*kind]) {
             wanting.clear();
-            for (index, flow) in flows.iter().enumerate().filter(|(index, _)| !is_matched[*index]) {
-                if let Some(key) = key_of(flow).filter(|key| by_key.contains_key(key)) {
-                    wanting.entry(key).or_default().push(index);
-                }
-            }
-            for (key, indices) in &wanting {
-                let begins: Vec<i64> =
-                    indices.iter().map(|&index| flows[index].start_time_ns).collect();
-                let reach = Reach { before_ns: self.tolerance_ns, after_ns: self.tolerance_ns };
-                let (times, of_key) = &by_key[key];
-                for (position, line) in match_nearest(&begins, times, reach) {
-                    let line = of_key[line];
-                    is_matched[indices[position]] = true;
-                    shown[indices[position]].push(ShownAt {
+            let unmatched = flows.iter().enumerate().filter(|(index, _)| !is_matched[*index]);
+            wanting.extend(unmatched.filter_map(|(index, flow)| {
+                let key = key_of(flow).filter(|key| of_key.contains_key(key))?;
+                Some((key, index))
+            }));
+            // Flows of one key stay in the order of their times.
+            wanting.sort_unstable();
+            for same in wanting.chunk_by(|(a, _), (b, _)| a == b) {
+                let lines = of_key[&same[0].0];
+                let begins = same.iter().map(|&(_, index)| flows[index].start_time_ns);
+                let begins: SmallVec<[i64; 4]> = begins.collect();
+                let times: SmallVec<[i64; 4]> = lines.iter().map(|line| line.time_ns).collect();
+                for (position, line) in match_nearest(&begins, &times, reach) {
+                    let (line, index) = (lines[line], same[position].1);
+                    is_matched[index] = true;
+                    shown[index].push(ShownAt {
                         firewall: line.firewall,
                         source_number: line.source_number,
                         is_weak: kind >= WEAK_KIND,
@@ -240,48 +274,143 @@ impl Evidence {
         firewall: u16,
         is_from_internet: bool,
     ) -> bool {
-        let covers = |wanted: &[&str]| {
-            self.sources.iter().zip(&self.firewalls).any(|(source, of)| {
-                (*of == LogFirewall::OnlyOne || *of == LogFirewall::Known(firewall))
-                    && (source.from_ns..=source.to_ns).contains(&flow.start_time_ns)
-                    && source.categories.iter().any(|category| {
-                        wanted.iter().any(|word| category.eq_ignore_ascii_case(word))
-                    })
-            })
+        let covers = |kind| {
+            let holds = |of| self.windows.hold(of, kind, flow.start_time_ns);
+            holds(LogFirewall::OnlyOne) || holds(LogFirewall::Known(firewall))
         };
         let by_rule = match (is_from_internet, flow.protocol) {
-            (true, _) => covers(&["*", "AZFWNatRule"]),
-            (false, TCP) => covers(&["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"]),
+            (true, _) => covers(RuleKind::Nat),
+            (false, TCP) => covers(RuleKind::Application),
             (false, _) => true,
         };
-        flow.shows_begin && by_rule && covers(&["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"])
+        flow.shows_begin && by_rule && covers(RuleKind::Network)
+    }
+}
+
+impl Windows {
+    /// An hour's log is a source of its own, so that there may be thousands.
+    fn of(sources: &[EvidenceSource], firewalls: &[LogFirewall]) -> Self {
+        let mut windows: AHashMap<_, Vec<(i64, i64)>> = AHashMap::new();
+        for (source, &firewall) in sources.iter().zip(firewalls) {
+            let window = (source.from_ns, source.to_ns);
+            for kind in RuleKind::ALL {
+                let covers = source.categories.iter().any(|category| kind.is_logged_as(category));
+                if covers && source.from_ns <= source.to_ns {
+                    windows.entry((firewall, kind)).or_default().push(window);
+                }
+            }
+        }
+        for spans in windows.values_mut() {
+            spans.sort_unstable();
+            spans.dedup_by(|later, earlier| {
+                let touches = later.0 <= earlier.1;
+                if touches {
+                    earlier.1 = earlier.1.max(later.1);
+                }
+                touches
+            });
+        }
+        Self(windows)
+    }
+
+    fn hold(&self, firewall: LogFirewall, kind: RuleKind, time_ns: i64) -> bool {
+        self.0.get(&(firewall, kind)).is_some_and(|spans| {
+            let after = spans.partition_point(|span| span.0 <= time_ns);
+            after > 0 && time_ns <= spans[after - 1].1
+        })
+    }
+}
+
+impl RuleKind {
+    const ALL: [Self; 3] = [Self::Network, Self::Application, Self::Nat];
+
+    fn is_logged_as(self, category: &str) -> bool {
+        let names: &[&str] = match self {
+            Self::Network => &["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"],
+            Self::Application => &["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"],
+            Self::Nat => &["*", "AZFWNatRule"],
+        };
+        names.iter().any(|name| category.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The position among [`KINDS`] of the flows that a line may match.
+fn kind_of((destination, source_port, _, protocol): &Key) -> usize {
+    let kind = match (destination, source_port) {
+        (Some(_), Some(_)) => 0,
+        (None, _) => 2,
+        (Some(_), None) => WEAK_KIND,
+    };
+    kind + usize::from(protocol.is_none())
+}
+
+impl EvidenceRecord {
+    /// Writes what can show a flow; a line without enough of it writes nothing.
+    ///
+    /// A line shows the flow that leaves the firewall's rules: where a NAT rule sent it.
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        let translated_port = self.translated.and_then(|(_, port)| port);
+        let destination = self.translated.map(|(address, _)| address).or(self.destination);
+        let destination_port = translated_port.or(self.destination_port);
+        let (destination, ports) = match (self.source_port, destination, destination_port) {
+            (Some(source_port), destination, Some(port)) => {
+                (destination, Some((source_port, port)))
+            }
+            (_, Some(destination), _) => (Some(destination), None),
+            _ => return,
+        };
+        let mut marks: u8 = 0;
+        for (bit, is_set) in [
+            self.source.is_ipv6(),
+            destination.is_some(),
+            destination.is_some_and(|address| address.is_ipv6()),
+            ports.is_some(),
+            self.protocol.is_some(),
+            self.category == EvidenceCategory::Application,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            marks |= u8::from(is_set) << bit;
+        }
+        let mut record = ShortRecord::new();
+        record.put([marks]);
+        record.put_address(self.source);
+        record.put_time(self.time_ns);
+        record.put_number(u64::from(self.source_number));
+        if let Some(destination) = destination {
+            record.put_address(destination);
+        }
+        if let Some((source_port, port)) = ports {
+            record.put(source_port.to_le_bytes());
+            record.put(port.to_le_bytes());
+        }
+        if let Some(protocol) = self.protocol {
+            record.put([protocol]);
+        }
+        bytes.extend_from_slice(record.as_slice());
     }
 }
 
 impl Line {
-    /// A line shows the flow that leaves the firewall's rules: where a NAT rule sent it.
-    fn of(record: &EvidenceRecord, firewalls: &[LogFirewall]) -> Option<Self> {
-        let translated_port = record.translated.and_then(|(_, port)| port);
-        let destination = record.translated.map(|(address, _)| address).or(record.destination);
-        let destination_port = translated_port.or(record.destination_port);
-        let key = match (record.source_port, destination, destination_port) {
-            (Some(source_port), Some(destination), Some(port)) => {
-                (Some(destination), Some(source_port), Some(port), record.protocol)
-            }
-            (Some(source_port), None, Some(port)) => {
-                (None, Some(source_port), Some(port), record.protocol)
-            }
-            (_, Some(destination), _) => (Some(destination), None, None, record.protocol),
-            _ => return None,
-        };
-        Some(Self {
-            source: record.source,
-            firewall: firewalls[record.source_number as usize],
-            time_ns: record.time_ns,
-            key,
-            source_number: record.source_number,
-            is_application: record.category == EvidenceCategory::Application,
-        })
+    fn read(record: &mut RecordBytes<'_>, firewalls: &[LogFirewall]) -> Self {
+        let marks = record.byte();
+        let is_set = |bit: u32| marks >> bit & 1 == 1;
+        let source = record.address(is_set(0));
+        let time_ns = record.time();
+        let source_number = record.number_u32();
+        let destination = is_set(1).then(|| record.address(is_set(2)));
+        let mut port = || is_set(3).then(|| u16::from_le_bytes(record.array()));
+        let (source_port, destination_port) = (port(), port());
+        let protocol = is_set(4).then(|| record.byte());
+        Self {
+            source,
+            firewall: firewalls[source_number as usize],
+            time_ns,
+            key: (destination, source_port, destination_port, protocol),
+            source_number,
+            is_application: is_set(5),
+        }
     }
 }
 
@@ -341,6 +470,17 @@ mod tests {
         words(lines, vec![source(&["*"], 0, 1000)], flows, 5 * SECOND)
     }
 
+    fn look_for(
+        evidence: &Evidence,
+        lines: &[EvidenceRecord],
+        flows: &[FlowIdentity],
+    ) -> Vec<Shown> {
+        let mut bytes = Vec::new();
+        lines.iter().for_each(|line| line.write(&mut bytes));
+        let lines = evidence.read_lines(&bytes);
+        evidence.look_for(&lines, "192.168.0.4".parse().unwrap(), flows)
+    }
+
     fn words(
         lines: &[EvidenceRecord],
         sources: Vec<EvidenceSource>,
@@ -348,8 +488,8 @@ mod tests {
         tolerance_ns: i64,
     ) -> Vec<Word> {
         let names = FirewallNames::new(["azfw"], []);
-        let evidence = Evidence::new(lines.iter().copied(), sources, &names, tolerance_ns);
-        let shown = evidence.look_for("192.168.0.4".parse().unwrap(), flows);
+        let evidence = Evidence::new(&sources, &names, tolerance_ns);
+        let shown = look_for(&evidence, lines, flows);
         let word = |(shown, flow): (Shown, &FlowIdentity)| match shown.first() {
             Some(at) if at.is_weak => Weak,
             Some(_) => Seen,
@@ -433,19 +573,19 @@ mod tests {
         let unnamed = EvidenceSource { firewall: None, ..at_hub.clone() };
         let names = FirewallNames::new(["azfw-hub", "edge"], []);
         let covers = |sources: &[&EvidenceSource], firewall| {
-            let sources = sources.iter().map(|&source| source.clone()).collect();
-            Evidence::new([], sources, &names, 0).covers(&flow(10, 1), firewall, false)
+            let sources: Vec<_> = sources.iter().map(|&source| source.clone()).collect();
+            Evidence::new(&sources, &names, 0).covers(&flow(10, 1), firewall, false)
         };
         assert!(covers(&[&at_hub], 0) && !covers(&[&at_hub], 1));
         assert!(covers(&[&at_hub, &at_edge], 1));
         assert!(!covers(&[&elsewhere], 0) && !covers(&[&unnamed], 0));
         let only = FirewallNames::new(["azfw-hub"], []);
-        assert!(Evidence::new([], vec![unnamed], &only, 0).covers(&flow(10, 1), 0, false));
+        assert!(Evidence::new(&[unnamed], &only, 0).covers(&flow(10, 1), 0, false));
         // Each firewall's own lines are matched with the flow.
         let lines =
             [line(100, Some(5000)), EvidenceRecord { source_number: 1, ..line(101, Some(5000)) }];
-        let evidence = Evidence::new(lines, vec![at_hub, at_edge], &names, 5 * SECOND);
-        let shown = evidence.look_for("192.168.0.4".parse().unwrap(), &[flow(100, 5000)]);
+        let evidence = Evidence::new(&[at_hub, at_edge], &names, 5 * SECOND);
+        let shown = look_for(&evidence, &lines, &[flow(100, 5000)]);
         let at: Vec<LogFirewall> = shown[0].iter().map(|at| at.firewall).collect();
         assert_eq!(at, [LogFirewall::Known(0), LogFirewall::Known(1)]);
     }
@@ -455,7 +595,7 @@ mod tests {
         let names = FirewallNames::new(["azfw"], []);
         let covers = |categories: &[&str]| {
             let sources = vec![source(categories, 0, 1000)];
-            Evidence::new([], sources, &names, 0).covers(&flow(10, 1), 0, true)
+            Evidence::new(&sources, &names, 0).covers(&flow(10, 1), 0, true)
         };
         assert!(!covers(&["AZFWNetworkRule", "AZFWApplicationRule"]));
         assert!(covers(&["AZFWNetworkRule", "AZFWNatRule"]));

@@ -1,11 +1,27 @@
 //! Lines of firewalls' logs as evidence, and the windows that the logs cover.
 
 use std::collections::BTreeSet;
+use std::io;
 
-use super::{EvidenceCategory, EvidenceRecord, EvidenceSource};
+use ahash::RandomState;
+
+use super::{EvidenceCategory, EvidenceRecord, EvidenceSource, FlowGatherer};
+use crate::spill::{PartitionBuffers, Partitions, SpillRoom};
 use crate::traffic::firewall::{
     FirewallCategory, FirewallDestination, FirewallName, FirewallRecord,
 };
+
+/// What firewalls logged: the logs, and their lines by sender, in memory up to a bound and beyond it
+/// in the room that it is given.
+pub struct FirewallEvidence {
+    pub(super) lines: Partitions,
+    buffers: PartitionBuffers,
+    hasher: RandomState,
+    /// The logs, each with the window that it covers.
+    pub(super) sources: Vec<EvidenceSource>,
+    /// How far a line may be from a flow's beginning, nanoseconds.
+    pub(super) time_tolerance_ns: i64,
+}
 
 /// Gathers the lines of one log.
 #[derive(Debug)]
@@ -24,6 +40,47 @@ struct LoggedFirewall {
     name: Option<String>,
     categories: BTreeSet<FirewallCategory>,
     records: u64,
+}
+
+impl FirewallEvidence {
+    /// Prepares for the logs that the flows are looked for in; a line may be `time_tolerance_ns`
+    /// from the beginning of its flow. Past `bytes_max` lines go to `room`.
+    pub fn new(
+        flows: &FlowGatherer,
+        time_tolerance_ns: i64,
+        bytes_max: usize,
+        room: SpillRoom,
+    ) -> Self {
+        Self {
+            lines: Partitions::new(bytes_max, room),
+            buffers: PartitionBuffers::new(),
+            hasher: flows.hasher(),
+            sources: Vec::new(),
+            time_tolerance_ns,
+        }
+    }
+
+    /// Adds a log: its lines, and the sources that they make.
+    ///
+    /// # Errors
+    ///
+    /// When the room fails.
+    pub fn add(
+        &mut self,
+        log: FirewallLogEvidence,
+        covers_every_category: bool,
+        window_ns: Option<(i64, i64)>,
+    ) -> io::Result<()> {
+        let (mut records, sources) = log.finish(covers_every_category, window_ns);
+        let before = u32::try_from(self.sources.len()).expect("far fewer than 2^32 logs");
+        for record in &mut records {
+            record.source_number += before;
+            let hash = self.hasher.hash_one(record.source);
+            self.buffers.push(hash, |bytes| record.write(bytes));
+        }
+        self.sources.extend(sources);
+        self.lines.absorb(&mut self.buffers)
+    }
 }
 
 impl FirewallLogEvidence {

@@ -144,6 +144,11 @@ impl FlowGatherer {
         self.flow_count
     }
 
+    /// The keys by which flows and lines of one sender meet in one partition.
+    pub(super) fn hasher(&self) -> RandomState {
+        self.shared.hasher.clone()
+    }
+
     pub(super) fn finish(self) -> GatheredFlows {
         GatheredFlows {
             flows: self.flows,

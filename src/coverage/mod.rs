@@ -27,7 +27,7 @@ mod verdict;
 mod verify;
 
 pub use evidence::{EvidenceCategory, EvidenceRecord};
-pub use firewall_logs::FirewallLogEvidence;
+pub use firewall_logs::{FirewallEvidence, FirewallLogEvidence};
 pub use flows::{FlowGatherer, ObservedFlows};
 pub use places::Places;
 pub use policy::{BuiltIn, BuiltInError, Exemption, Policy, PolicyError, Rule, Selector, Via};
@@ -37,4 +37,4 @@ pub use report::{
 };
 pub use row_keeper::{KeptFlows, RowKeeper};
 pub use verdict::{FindingCode, Verdict};
-pub use verify::{FirewallEvidence, Verifier};
+pub use verify::Verifier;

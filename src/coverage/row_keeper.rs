@@ -23,6 +23,11 @@ pub struct KeptFlows {
 }
 
 impl RowKeeper {
+    /// Returns the flows of the rows.
+    pub fn gatherer(&self) -> &FlowGatherer {
+        &self.gatherer
+    }
+
     /// Prepares for rows; past `bytes_max` they go to `room`.
     pub fn new(mut gatherer: FlowGatherer, bytes_max: usize, room: SpillRoom) -> Self {
         // In the order of time the records of a flow come apart.

@@ -9,7 +9,7 @@ use ahash::AHashMap;
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
-use super::evidence::{Evidence, FlowIdentity, Shown};
+use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::kept_rows::BlockOrder;
@@ -21,9 +21,8 @@ use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
-    CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode,
-    FirewallLogEvidence, Places, Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way,
-    unobservable,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence, Places,
+    Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way, unobservable,
 };
 use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
@@ -32,26 +31,14 @@ use crate::net::special::is_platform;
 use crate::routing::NextHopClass;
 use crate::spill::{PARTITION_COUNT, PartitionBuffers, Partitions, SpillRoom};
 
-/// What firewalls logged.
-#[derive(Clone, Debug, Default)]
-pub struct FirewallEvidence {
-    /// The lines of all logs.
-    pub records: Vec<EvidenceRecord>,
-    /// The logs, each with the window that it covers.
-    pub sources: Vec<EvidenceSource>,
-    /// How far a line may be from a flow's beginning, nanoseconds.
-    pub time_tolerance_ns: i64,
-}
-
 /// Judges recorded flows.
 ///
 /// The report lacks what only the caller knows: the books of the inputs and the hashes of files.
 ///
 /// Flows are joined by 5-tuple, then with their legs by destination, then judged by source, since
 /// the lines of a log name a source; each time in partitions, of which as many are worked on at once
-/// as there are threads. What of them memory does not hold waits in the room that is given; so what
-/// one 5-tuple, one destination that legs go to, or one source has must fit, and the lines of the
-/// logs.
+/// as there are threads. What of them memory does not hold waits in the room that is given, and so do
+/// the lines; so what one 5-tuple, one destination that legs go to, or one source has must fit.
 ///
 /// Cost: O(n log n) for n flows; each pair of addresses is routed about once.
 #[derive(Debug)]
@@ -71,22 +58,6 @@ pub struct Verifier<'r> {
     pub memory_bytes_max: usize,
     /// Where flows go past the bound.
     pub room: SpillRoom,
-}
-
-impl FirewallEvidence {
-    /// Adds a log: its lines, and the sources that they make.
-    pub fn add(
-        &mut self,
-        log: FirewallLogEvidence,
-        covers_every_category: bool,
-        window_ns: Option<(i64, i64)>,
-    ) {
-        let (mut records, sources) = log.finish(covers_every_category, window_ns);
-        let before = u32::try_from(self.sources.len()).expect("far fewer than 2^32 logs");
-        records.iter_mut().for_each(|record| record.source_number += before);
-        self.records.extend(records);
-        self.sources.extend(sources);
-    }
 }
 
 impl Verifier<'_> {
@@ -129,7 +100,7 @@ impl Verifier<'_> {
     fn judge_flows(
         &self,
         flows: FlowGatherer,
-        evidence: FirewallEvidence,
+        mut evidence: FirewallEvidence,
         rows: &mut Option<RowVerdicts>,
     ) -> io::Result<(CoverageReport, Vec<Arc<str>>)> {
         let tolerance_ns = evidence.time_tolerance_ns;
@@ -140,23 +111,18 @@ impl Verifier<'_> {
             rules: CompiledPolicy::of(self.policy, self.places),
             places: self.places.compile(),
             pool_members: PoolIndex::of(self.places),
-            evidence: Evidence::new(
-                evidence.records,
-                evidence.sources.clone(),
-                &self.places.firewall_names,
-                tolerance_ns,
-            ),
+            evidence: Evidence::new(&evidence.sources, &self.places.firewall_names, tolerance_ns),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
             rows: rows.as_ref().map(RowVerdicts::order),
         };
         let mut judges: Vec<Judge<'_>> = (0..self.threads).map(|_| Judge::new(&context)).collect();
         self.for_each_round(
-            &mut by_source,
+            |partition| Ok((by_source.take(partition)?, evidence.lines.take(partition)?)),
             &mut judges,
-            |judge, bytes| {
-                judge.judge_all(ObservedFlow::read_all(bytes));
-                Ok(())
+            |judge, (flows, lines)| {
+                let lines = context.evidence.read_lines(lines);
+                judge.judge_all(ObservedFlow::read_all(flows), &lines);
             },
             |judge| match rows {
                 Some(rows) => rows.absorb_verdicts(&mut judge.rows),
@@ -200,7 +166,7 @@ impl Verifier<'_> {
         let gathered = &*gathered;
         let order = rows.as_ref().map(RowVerdicts::order);
         self.for_each_round(
-            &mut flows,
+            |partition| flows.take(partition),
             &mut self.buffers(),
             |JoinBuffers { legs, whole, links }, bytes| {
                 gathered.join(
@@ -217,7 +183,6 @@ impl Verifier<'_> {
                     },
                     |record, stands| row_verdicts::link(order.as_deref(), links, record, stands),
                 );
-                Ok(())
             },
             |buffers| {
                 joined.with_legs.absorb(&mut buffers.legs)?;
@@ -237,7 +202,7 @@ impl Verifier<'_> {
         let order = rows.as_ref().map(RowVerdicts::order);
         let Joined { with_legs, by_source } = joined;
         self.for_each_round(
-            with_legs,
+            |partition| with_legs.take(partition),
             &mut self.buffers(),
             |JoinBuffers { whole, links, .. }, bytes| {
                 let mut flows = ObservedFlow::read_all(bytes);
@@ -251,7 +216,6 @@ impl Verifier<'_> {
                     },
                     |leg, flow| row_verdicts::link(order.as_deref(), links, leg, flow),
                 );
-                Ok(())
             },
             |buffers| {
                 by_source.absorb(&mut buffers.whole)?;
@@ -271,21 +235,20 @@ impl Verifier<'_> {
 
     /// Works on all partitions, as many at once as there are workers; `after` is called for each
     /// worker between rounds.
-    fn for_each_round<W: Send>(
+    fn for_each_round<W: Send, P: Sync + Send>(
         &self,
-        partitions: &mut Partitions,
+        mut take: impl FnMut(usize) -> io::Result<P>,
         workers: &mut [W],
-        work: impl Fn(&mut W, &[u8]) -> io::Result<()> + Sync,
+        work: impl Fn(&mut W, &P) + Sync,
         mut after: impl FnMut(&mut W) -> io::Result<()>,
     ) -> io::Result<()> {
         let all: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in all.chunks(workers.len()) {
-            let taken: io::Result<Vec<Vec<u8>>> =
-                round.iter().map(|&partition| partitions.take(partition)).collect();
-            workers
-                .par_iter_mut()
-                .zip(taken?)
-                .try_for_each(|(worker, bytes)| work(worker, &bytes))?;
+            let taken: Vec<P> =
+                round.iter().map(|&partition| take(partition)).collect::<io::Result<_>>()?;
+            workers.par_iter_mut().zip(taken).for_each(|(worker, partition)| {
+                work(worker, &partition);
+            });
             workers.iter_mut().try_for_each(&mut after)?;
         }
         Ok(())
@@ -383,7 +346,7 @@ impl<'c> Judge<'c> {
     }
 
     /// Judges the flows of a partition, which has all that its sources sent.
-    fn judge_all(&mut self, mut flows: Vec<ObservedFlow>) {
+    fn judge_all(&mut self, mut flows: Vec<ObservedFlow>, lines: &EvidenceLines) {
         flows.sort_unstable_by(|a, b| {
             a.source.cmp(&b.source).then_with(|| a.time_order().cmp(&b.time_order()))
         });
@@ -391,7 +354,8 @@ impl<'c> Judge<'c> {
         for of_source in flows.chunk_by(|a, b| a.source == b.source) {
             identities.clear();
             identities.extend(of_source.iter().map(FlowIdentity::of));
-            let shown = self.context.evidence.look_for(of_source[0].source, &identities);
+            let source = of_source[0].source;
+            let shown = self.context.evidence.look_for(lines, source, &identities);
             self.pairs.clear();
             for (flow, shown) in of_source.iter().zip(&shown) {
                 self.judge(flow, shown);
