@@ -48,6 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/coverage/",
             "src/generate/",
             "src/lpm/forest.rs",
+            "src/lpm/forest_layout.rs",
             "src/report/",
             "src/traffic/firewall/",
         ],
