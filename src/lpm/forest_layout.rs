@@ -525,3 +525,112 @@ fn with_lasts(ranges: &[LowRange]) -> Vec<(u16, u16)> {
 fn slot_of(range: &Range<u32, u16>) -> usize {
     (range.first >> 16) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::lpm::kernel::Isa;
+    use crate::lpm::ranges::flatten;
+    use crate::lpm::sample::Random;
+    use crate::lpm::{LpmForest, NaiveTable, Route};
+    use crate::net::AddressPrefix;
+
+    fn route(address: u32, length: u8, value: u16) -> Route {
+        (AddressPrefix::new(Ipv4Addr::from_bits(address).into(), length).unwrap(), value)
+    }
+
+    /// Compares every kernel with the naive table at the edges of all prefixes of all tables.
+    fn check(tables: &[Vec<Route>]) -> ForestTables {
+        let mut bases = Bases::default();
+        let of_bases = tables.iter().map(|routes| bases.add(&flatten(routes, 0))).collect();
+        let forest = bases.lay_out(of_bases);
+        let mut edges: Vec<u32> = tables
+            .iter()
+            .flatten()
+            .flat_map(|(prefix, _)| [prefix.address(), prefix.last_address()])
+            .filter_map(crate::lpm::address::Address::of)
+            .flat_map(|edge: u32| [edge.wrapping_sub(1), edge, edge.wrapping_add(1)])
+            .collect();
+        edges.sort_unstable();
+        edges.dedup();
+        for (number, routes) in (0..).zip(tables) {
+            let naive = NaiveTable::compile(routes);
+            let want: Vec<u16> = edges
+                .iter()
+                .map(|&edge| naive.lookup(Ipv4Addr::from_bits(edge).into()).unwrap_or(0))
+                .collect();
+            let numbers = vec![number; edges.len()];
+            for isa in Isa::available() {
+                let mut values = vec![0xBEEF; edges.len()];
+                forest.lookup_batch(isa, &numbers, &edges, &mut values);
+                assert!(values == want, "{isa:?}, table {number}");
+            }
+        }
+        forest
+    }
+
+    /// Hosts side by side: too many for a line, too close together for lines side by side.
+    #[test]
+    fn hosts_side_by_side_make_trees_of_every_depth() {
+        // 16 ranges are a line, 512 a tree of one level, 16,384 one of two.
+        let counts: &[u32] = if cfg!(miri) { &[17] } else { &[15, 16, 17, 64, 500, 520, 3_000] };
+        for &count in counts {
+            let hosts = |first: u32| -> Vec<Route> {
+                (0..count).map(|host| route(first + host, 32, (host % 3) as u16 + 1)).collect()
+            };
+            check(&[hosts(0x0A00_0000), hosts(0x0A00_FF00), hosts(0xFFFF_0000), vec![]]);
+        }
+        let every_address: Vec<(u16, u16)> =
+            (0..=u16::MAX).map(|address| (address, address % 7)).collect();
+        let mut contents = Contents::default();
+        contents.number(&every_address);
+        let mut layout = Layout::new(contents);
+        layout.leads_to(vec![0]);
+        assert_eq!(layout.trees.len(), 1 + 4 * (1 + 32 * 33));
+    }
+
+    #[test]
+    fn a_table_differs_from_its_base_in_one_block() {
+        let hub: Vec<Route> = (0..40).map(|index| route(index << 21, 12, 5)).collect();
+        let with = |routes: &[Route]| -> Vec<Route> { [&hub[..], routes].concat() };
+        let tables = [
+            // The first one's own block is no part of the base in the end.
+            with(&[route(0x0A01_4000, 18, 1), route(0x0A01_4100, 24, 2)]),
+            with(&[route(0x0A02_4000, 18, 1), route(0x0A02_4107, 32, 2)]),
+            with(&[route(0x0A00_0000, 8, 3)]),
+            with(&[route(0x0A10_0000, 14, 3)]),
+            // Two places in one /8, in two /8, everywhere.
+            with(&[route(0x0A03_0000, 16, 4), route(0x0AFF_0000, 16, 4)]),
+            with(&[route(0x0A03_0000, 16, 4), route(0xC0A8_0000, 24, 4)]),
+            with(&[route(0, 0, 6)]),
+            hub.clone(),
+            with(&[route(0x0A02_4000, 18, 1), route(0x0A02_4107, 32, 2)]),
+            // The whole of the /16, its ends.
+            with(&[route(0x0A04_0000, 32, 7), route(0x0A04_FFFF, 32, 8)]),
+            with(&[route(u32::MAX, 32, 9)]),
+            with(&[route(0, 32, 9)]),
+        ];
+        check(&tables);
+        let forest = LpmForest::compile(tables.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!(forest.distinct_table_count(), tables.len() - 1);
+    }
+
+    #[test]
+    fn tables_that_have_nothing_in_common_have_bases_of_their_own() {
+        let mut random = Random::new(4);
+        let table_count = if cfg!(miri) { 3 } else { BASES_SEARCHED_MAX + 8 };
+        let mut tables: Vec<Vec<Route>> = (0..table_count)
+            .map(|_| {
+                let mut draw = || (random.next_bits() as u32, 8 + random.below(25) as u8);
+                (0..30).map(|_| draw()).map(|(at, length)| route(at, length, 7)).collect()
+            })
+            .collect();
+        // Equal to the last one, which is of no base that is searched.
+        tables.push(tables[table_count - 1].clone());
+        check(&tables);
+        let forest = LpmForest::compile(tables.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!(forest.distinct_table_count(), table_count);
+    }
+}
