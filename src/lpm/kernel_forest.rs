@@ -1,149 +1,215 @@
-//! Batches of lookups in a forest, level by level.
+//! Batches of lookups in a forest, step by step.
 //!
-//! Each address has its own table, and so its own root: nothing but what tables share is in a near
-//! cache. So all addresses of a burst take a step before any takes the next, and each step asks for
-//! what the next one reads. Within a step, chunks of eight are worked on side by side.
+//! Each address has its own table: what tables share is in a near cache, what is a table's own is
+//! not. So all addresses of a burst take a step before any takes the next, and each step asks for
+//! what the next one reads.
 
-#![expect(unsafe_code, reason = "reads without bounds checks, 32 keys at once")]
+#![expect(unsafe_code, reason = "reads without bounds checks, 16 or 32 keys at once")]
 
 use std::hint::select_unpredictable;
 
-use super::kernel::{Isa, at};
-use crate::memory::{HugeSlice, prefetch};
+use super::kernel::Isa;
+#[cfg(target_arch = "x86_64")]
+use super::kernel::{Places, at};
+use crate::memory::HugeSlice;
+#[cfg(target_arch = "x86_64")]
+use crate::memory::prefetch;
 
-/// How many bits each level takes; together they are the first [`TARGET_OFFSET`].
-pub(super) const STRIDES: [u32; 4] = [6, 5, 5, 4];
+/// A table: the base that it shares with others, and the one block of addresses in which it
+/// differs from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(16))]
+pub(super) struct Handle {
+    /// The index of the base's entry for 0.0.0.0/8.
+    base: u32,
+    /// What stands in place of the base's entry where the address is in the block.
+    own: Entry,
+    own_first: u32,
+    own_mask: u32,
+}
 
-/// The bits of an address that lead to a target.
-pub(super) const TARGET_OFFSET: u32 = 20;
-
-/// Where an address goes in the next level: to one of the entries of a node, or to the one entry
-/// that is kept there for a target that is known already.
+/// Where an address goes in the table of the /16: by those of its bits behind the first eight that
+/// count.
 ///
 /// ```text
 ///   bit 31              5 4     0
-///      │ first index     │ shift │      index: first + (next bits of the address >> shift)
+///      │ first index     │ shift │      index: first + (last 24 bits >> shift)
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Entry(u32);
 
-/// What the first 20 bits of an address lead to.
+/// Where an address goes in the lines: by those of its last 16 bits that count.
 ///
 /// ```text
-///   bit 31   30 29                  0
-///      │  kind  │ value or index    │
+///   bit 31              6    5     4     0
+///      │ first index     │ depth? │ shift │      index: first + (last 16 bits >> shift)
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Target(u32);
-
-/// Up to 32 ranges that the last sixteen bits of an address tell apart: two cache lines.
 ///
-/// The first begins where the block does, and its key is not read. Where there are fewer, the last
-/// is repeated. Keys have their upper bit turned over, since vectors of numbers are compared as
-/// signed ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Where `depth?` is set, the line is the root of a tree of lines, and the shift leaves no bit:
+/// what it is more than that is the depth of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lead(u32);
+
+/// The last of each range of the last 16 bits, and then its value; or the last of each of the lines
+/// below.
+///
+/// ```text
+///   byte  0                 32                 64
+///         │ lasts 0 … 15    │ values 0 … 15    │     a leaf
+///         │ lasts 0 … 31                       │     of a tree
+/// ```
+///
+/// Lasts have their upper bit turned over, since vectors of numbers are compared as signed ones.
+/// Where there are fewer, the greatest is repeated, which no address is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub(super) struct Line {
-    keys: [i16; Self::LENGTH],
-    values: [u16; Self::LENGTH],
-}
+pub(super) struct Line([i16; 32]);
 
-const _: () = assert!(size_of::<Line>() == 128 && std::mem::offset_of!(Line, values) == 64);
+const _: () = assert!(size_of::<Line>() == 64 && size_of::<Handle>() == 16);
 
-/// The four bits' blocks below a target that no line can hold.
-pub(super) type DeepNode = [Target; 16];
-
-/// A forest's arrays, checked: every entry and every target leads inside.
+/// A forest's arrays, checked: every handle, entry and lead leads inside.
 pub(super) struct ForestTables {
-    /// The number of each table's root.
-    roots: HugeSlice<u32>,
-    /// All entries of a level, in nodes of 2^stride; those of a root are of the first level.
-    levels: [HugeSlice<Entry>; 3],
-    /// All entries of the last level.
-    targets: HugeSlice<Target>,
+    handles: HugeSlice<Handle>,
+    /// For each /8 of each base.
+    entries: HugeSlice<Entry>,
+    leads: HugeSlice<Lead>,
     lines: HugeSlice<Line>,
-    deep_nodes: HugeSlice<DeepNode>,
 }
 
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = 128;
+const BURST: usize = Places::MAX;
 
-impl Entry {
-    const SHIFT_ALL: u32 = 31;
-
-    /// Leads to the node whose entries begin at `first`.
-    pub(super) fn node(first: usize) -> Self {
-        Self::new(first, 0)
+impl Handle {
+    /// Describes a table that is nothing but its base.
+    pub(super) fn of_base(base: u32) -> Self {
+        // No address has this bit in a block of all addresses.
+        Self { base, own: Entry::default(), own_first: 1, own_mask: 0 }
     }
 
-    /// Leads to one entry.
-    pub(super) fn single(index: usize) -> Self {
-        Self::new(index, Self::SHIFT_ALL)
+    /// Describes a table that differs from its base among the addresses that are `first` under
+    /// `mask`.
+    pub(super) fn with_block(base: u32, first: u32, mask: u32, own: Entry) -> Self {
+        assert!(mask.leading_ones() + mask.trailing_zeros() == 32 && first & !mask == 0);
+        assert!(mask.leading_ones() >= 8, "blocks lie in one entry");
+        Self { base, own, own_first: first, own_mask: mask }
     }
 
-    fn new(first: usize, shift: u32) -> Self {
-        assert!(first < 1 << 27, "512 MiB of a level were made before");
-        Self((first as u32) << 5 | shift)
-    }
-
-    /// Returns the index in the next level, where `bits` come next.
     #[inline(always)]
-    fn index(self, bits: u32) -> u32 {
-        (self.0 >> 5) + (bits >> (self.0 & 31))
+    fn is_own(self, address: u32) -> bool {
+        address & self.own_mask == self.own_first
+    }
+
+    /// Returns true when no address is in the block.
+    fn is_of_base(self) -> bool {
+        self.own_first & !self.own_mask != 0
     }
 }
 
-impl Target {
-    const INDEX_MASK: u32 = (1 << 30) - 1;
-    const LINE: u32 = 1 << 30;
-    const DEEP: u32 = 2 << 30;
-
-    pub(super) fn value(value: u16) -> Self {
-        Self(value.into())
+impl Entry {
+    /// Leads to one of as many as the bits that are left after `shift`, the first of which is at
+    /// `first`.
+    pub(super) fn new(first: usize, shift: u32) -> Self {
+        assert!(first < 1 << 27 && (16..=24).contains(&shift), "512 MiB of leads were made before");
+        Self((first as u32) << 5 | shift)
     }
 
-    pub(super) fn line(index: usize) -> Self {
-        Self::indexed(Self::LINE, index)
-    }
-
-    pub(super) fn deep_node(index: usize) -> Self {
-        Self::indexed(Self::DEEP, index)
-    }
-
-    fn indexed(kind: u32, index: usize) -> Self {
-        assert!(index <= Self::INDEX_MASK as usize, "64 GiB of nodes were made before");
-        Self(kind | index as u32)
-    }
-
+    /// Returns the index of the lead.
     #[inline(always)]
-    fn index(self) -> usize {
-        (self.0 & Self::INDEX_MASK) as usize
+    fn index(self, address: u32) -> u32 {
+        (self.0 >> 5).wrapping_add((address & 0xFF_FFFF) >> (self.0 & 31))
+    }
+}
+
+impl Lead {
+    const DEEP: u32 = 1 << 5;
+
+    /// Leads to one of as many lines as the bits that are left after `shift`.
+    pub(super) fn lines(first: usize, shift: u32) -> Self {
+        assert!(first < 1 << 26 && shift <= 16, "4 GiB of lines were made before");
+        Self((first as u32) << 6 | shift)
     }
 
+    /// Leads to the root of a tree of lines.
+    pub(super) fn tree(root: usize, depth: usize) -> Self {
+        assert!(root < 1 << 26 && (1..=Line::DEPTH_MAX).contains(&depth));
+        Self((root as u32) << 6 | Self::DEEP | (16 + depth as u32))
+    }
+
+    /// Returns the index of the line.
     #[inline(always)]
-    fn is(self, kind: u32) -> bool {
-        self.0 & !Self::INDEX_MASK == kind
+    fn index(self, address: u32) -> u32 {
+        (self.0 >> 6).wrapping_add((address & 0xFFFF) >> (self.0 & 31))
+    }
+
+    /// Returns how many leaves there must be.
+    pub(super) fn leaf_count(self) -> usize {
+        if self.depth() == 0 { self.index(u32::MAX) as usize + 1 } else { 0 }
+    }
+
+    /// Returns the lead, where all trees are moved behind as many lines.
+    pub(super) fn with_trees_at(self, first: usize) -> Self {
+        match self.depth() {
+            0 => self,
+            depth => Self::tree(first + self.index(0) as usize, depth),
+        }
+    }
+
+    /// Returns how many lines come before the leaf.
+    #[inline(always)]
+    fn depth(self) -> usize {
+        match self.0 & Self::DEEP {
+            0 => 0,
+            _ => (self.0 & 31) as usize - 16,
+        }
     }
 }
 
 impl Line {
-    /// The most ranges.
-    pub(super) const LENGTH: usize = 32;
+    /// The most ranges of a leaf.
+    pub(super) const LENGTH: usize = 16;
 
-    /// Makes a line of ranges: where each begins, and its value.
-    pub(super) fn new(ranges: &[(u16, u16)]) -> Self {
+    /// The most lines below one of a tree.
+    pub(super) const CHILDREN: usize = 32;
+
+    /// A tree of this depth holds a range for each of 2^16 addresses.
+    pub(super) const DEPTH_MAX: usize = 3;
+
+    /// How many lines a full tree of each depth is, a leaf at first.
+    pub(super) const TREE_LENGTHS: [usize; Self::DEPTH_MAX + 1] = [1, 33, 1_057, 33_825];
+
+    /// Makes a leaf of ranges: the last of each, and its value.
+    pub(super) fn leaf(ranges: &[(u16, u16)]) -> Self {
         assert!((1..=Self::LENGTH).contains(&ranges.len()));
-        let range = |index: usize| ranges[index.min(ranges.len() - 1)];
-        Self {
-            keys: std::array::from_fn(|index| key(range(index).0)),
-            values: std::array::from_fn(|index| range(index).1),
-        }
+        Self(std::array::from_fn(|index| match index.checked_sub(Self::LENGTH) {
+            None if index + 1 < ranges.len() => key(ranges[index].0),
+            None => i16::MAX,
+            Some(index) => ranges[index.min(ranges.len() - 1)].1 as i16,
+        }))
     }
 
-    fn lookup(&self, low_bits: u16) -> u16 {
-        let low_bits = key(low_bits);
-        let rank = self.keys[1..].iter().filter(|&&first| first <= low_bits).count();
-        self.values[rank]
+    /// Makes a line that leads to lines, the last of each of which is given.
+    pub(super) fn inner(lasts: &[u16]) -> Self {
+        assert!((1..=Self::CHILDREN).contains(&lasts.len()));
+        Self(std::array::from_fn(|index| match index + 1 < lasts.len() {
+            true => key(lasts[index]),
+            false => i16::MAX,
+        }))
+    }
+
+    /// Counts those of the first `N` lasts that the address is beyond.
+    #[inline(always)]
+    fn rank<const N: usize>(&self, address: u32) -> usize {
+        let key = key(address as u16);
+        self.0[..N].iter().filter(|&&last| last < key).count()
+    }
+
+    /// Returns true when no address is beyond the last range: the rank is that of a value.
+    fn is_leaf(&self) -> bool {
+        self.0[Self::LENGTH - 1] == i16::MAX
+    }
+
+    fn value(&self, address: u32) -> u16 {
+        self.0[Self::LENGTH + self.rank::<{ Self::LENGTH }>(address)] as u16
     }
 }
 
@@ -152,56 +218,42 @@ fn key(low_bits: u16) -> i16 {
     (low_bits ^ 1 << 15) as i16
 }
 
-/// Returns the bits of an address that level `level` takes.
-#[inline(always)]
-fn bits_of_level(address: u32, level: usize) -> u32 {
-    const OFFSETS: [u32; 4] = [0, STRIDES[0], STRIDES[0] + STRIDES[1], TARGET_OFFSET - STRIDES[3]];
-    address << OFFSETS[level] >> (32 - STRIDES[level])
-}
-
 impl ForestTables {
     /// Takes the arrays.
     ///
     /// # Panics
     ///
-    /// Panics if an entry or a target leads outside, or a deep node to one that does not come
-    /// before it: where all lead back, a path ends.
+    /// Panics if a handle, an entry or a lead leads outside, or to a line of another kind.
     pub(super) fn new(
-        roots: &[u32],
-        levels: [&[Entry]; 3],
-        targets: &[Target],
+        handles: &[Handle],
+        entries: &[Entry],
+        leads: &[Lead],
         lines: &[Line],
-        deep_nodes: &[DeepNode],
     ) -> Self {
-        let root_count = levels[0].len() >> STRIDES[0];
-        assert!(roots.iter().all(|&root| (root as usize) < root_count));
-        let lengths_below = [levels[1].len(), levels[2].len(), targets.len()];
-        for (level, entries) in levels.iter().enumerate() {
-            let bits_max = (1 << STRIDES[level + 1]) - 1;
-            let length_below = lengths_below[level];
-            assert!(entries.iter().all(|entry| (entry.index(bits_max) as usize) < length_below));
-        }
-        let leads_inside = |target: &Target, deep_count| match target.0 & !Target::INDEX_MASK {
-            0 => true,
-            Target::LINE => target.index() < lines.len(),
-            Target::DEEP => target.index() < deep_count,
-            _ => false,
-        };
-        assert!(targets.iter().all(|target| leads_inside(target, deep_nodes.len())));
-        let mut deep = deep_nodes.iter().enumerate();
-        assert!(deep.all(|(index, node)| node.iter().all(|target| leads_inside(target, index))));
-        assert!(!lines.is_empty(), "the kernel reads a line for addresses that need none");
+        let is_inside = |entry: &Entry, last: u32| (entry.index(last) as usize) < leads.len();
+        assert!(entries.iter().all(|entry| is_inside(entry, u32::MAX)));
+        assert!(handles.iter().all(|handle| handle.base as usize + 256 <= entries.len()));
+        assert!(handles.iter().all(|handle| {
+            let last = handle.own_first | !handle.own_mask;
+            handle.is_of_base() || is_inside(&handle.own, last)
+        }));
+        // Whatever the address, a lead without depth leads to one of the leaves at the start: some
+        // are met by the addresses of one block only, but that is not known here.
+        let leaf_count = lines.iter().take_while(|line| line.is_leaf()).count();
+        assert!(leads.iter().all(|lead| match lead.depth() {
+            0 => (lead.index(u32::MAX) as usize) < leaf_count,
+            depth => is_tree(lines, lead.index(u32::MAX) as usize, depth),
+        }));
         Self {
-            roots: HugeSlice::new(roots),
-            levels: levels.map(HugeSlice::new),
-            targets: HugeSlice::new(targets),
+            handles: HugeSlice::new(handles),
+            entries: HugeSlice::new(entries),
+            leads: HugeSlice::new(leads),
             lines: HugeSlice::new(lines),
-            deep_nodes: HugeSlice::new(deep_nodes),
         }
     }
 
     pub(super) fn table_count(&self) -> usize {
-        self.roots.len()
+        self.handles.len()
     }
 
     /// Returns the value of an address in a table.
@@ -210,28 +262,18 @@ impl ForestTables {
     ///
     /// Panics if there is no such table.
     pub(super) fn lookup(&self, table: u32, address: u32) -> u16 {
-        let mut index = self.root_index(self.roots[table as usize], address);
-        for (level, entries) in self.levels.iter().enumerate() {
-            index = entries[index as usize].index(bits_of_level(address, level + 1));
+        let handle = self.handles[table as usize];
+        let entry = match handle.is_own(address) {
+            true => handle.own,
+            false => self.entries[handle.base as usize + (address >> 24) as usize],
+        };
+        let lead = self.leads[entry.index(address) as usize];
+        let mut index = lead.index(address) as usize;
+        for depth in (0..lead.depth()).rev() {
+            let rank = self.lines[index].rank::<{ Line::CHILDREN }>(address);
+            index += 1 + rank * Line::TREE_LENGTHS[depth];
         }
-        self.finish(self.targets[index as usize], address)
-    }
-
-    fn finish(&self, mut target: Target, address: u32) -> u16 {
-        let mut offset = TARGET_OFFSET;
-        while target.is(Target::DEEP) {
-            target = self.deep_nodes[target.index()][(address << offset >> 28) as usize];
-            offset += 4;
-        }
-        match target.is(Target::LINE) {
-            true => self.lines[target.index()].lookup(address as u16),
-            false => target.0 as u16,
-        }
-    }
-
-    #[inline(always)]
-    fn root_index(&self, root: u32, address: u32) -> u32 {
-        (root << STRIDES[0]) + bits_of_level(address, 0)
+        self.lines[index].value(address)
     }
 
     pub(super) fn lookup_batch(
@@ -241,14 +283,19 @@ impl ForestTables {
         addresses: &[u32],
         values: &mut [u16],
     ) {
-        assert!(tables.iter().all(|&table| (table as usize) < self.roots.len()), "no such table");
+        assert!(tables.iter().all(|&table| (table as usize) < self.handles.len()), "no such table");
         #[cfg(target_arch = "x86_64")]
         if isa.has_avx2() {
             let bursts = tables.chunks(BURST).zip(addresses.chunks(BURST));
             for ((tables, addresses), values) in bursts.zip(values.chunks_mut(BURST)) {
                 // SAFETY: the machine has what the kernel is compiled for, and the tables were
                 // checked.
-                unsafe { self.lookup_burst_avx2(tables, addresses, values) };
+                unsafe {
+                    match isa.has_avx512() {
+                        true => self.lookup_burst_avx512(tables, addresses, values),
+                        false => self.lookup_burst_avx2(tables, addresses, values),
+                    }
+                }
             }
             return;
         }
@@ -259,11 +306,10 @@ impl ForestTables {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.roots)
-            + self.levels.iter().map(|entries| size_of_val(&**entries)).sum::<usize>()
-            + size_of_val(&*self.targets)
+        size_of_val(&*self.handles)
+            + size_of_val(&*self.entries)
+            + size_of_val(&*self.leads)
             + size_of_val(&*self.lines)
-            + size_of_val(&*self.deep_nodes)
     }
 
     /// # Safety
@@ -272,110 +318,132 @@ impl ForestTables {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     unsafe fn lookup_burst_avx2(&self, tables: &[u32], addresses: &[u32], values: &mut [u16]) {
-        const CHUNK: usize = 8;
-        let count = addresses.len();
-        // Places behind the last address are looked up too, as address 0 in the first one's table.
-        let mut own_addresses = [0; BURST];
-        own_addresses[..count].copy_from_slice(addresses);
-        let (addresses, _) = own_addresses.as_chunks::<CHUNK>();
-        let chunk_count = count.div_ceil(CHUNK);
-
-        let mut indices = [[0u32; CHUNK]; BURST / CHUNK];
-        for (place, index) in
-            indices.as_flattened_mut()[..chunk_count * CHUNK].iter_mut().enumerate()
-        {
-            // SAFETY: the caller's promise; a burst has a first table.
-            *index = unsafe {
-                at(&self.roots, at(tables, if place < count { place } else { 0 }) as usize)
-            };
-        }
-        for (indices, addresses) in indices[..chunk_count].iter_mut().zip(addresses) {
-            *indices = std::array::from_fn(|i| self.root_index(indices[i], addresses[i]));
-            indices.iter().for_each(|&index| prefetch(&self.levels[0], index as usize));
-        }
-        self.step::<0, CHUNK>(&mut indices[..chunk_count], addresses, &self.levels[1]);
-        self.step::<1, CHUNK>(&mut indices[..chunk_count], addresses, &self.levels[2]);
-        self.step::<2, CHUNK>(&mut indices[..chunk_count], addresses, &self.targets);
-
-        let mut targets = [Target(0); BURST];
-        let mut deep_count = 0;
-        for (target, &index) in targets.iter_mut().zip(indices[..chunk_count].as_flattened()) {
-            // SAFETY: the last step left an index of a target.
-            *target = unsafe { at(&self.targets, index as usize) };
-            // Both cache lines of it; for what is no line's index, nothing or something useless.
-            prefetch(self.lines_in_halves(), 2 * target.index());
-            prefetch(self.lines_in_halves(), 2 * target.index() + 1);
-            deep_count += usize::from(target.is(Target::DEEP));
-        }
-        for ((value, target), &address) in
-            values.iter_mut().zip(&targets).zip(addresses.as_flattened())
-        {
-            let is_line = target.is(Target::LINE);
-            let index = select_unpredictable(is_line, target.index(), 0);
-            // SAFETY: a line's index leads inside, and there is a line 0. A rank is at most 31.
-            let in_line = unsafe {
-                let line = self.lines.get_unchecked(index);
-                *line.values.get_unchecked(rank(line, key(address as u16)))
-            };
-            *value = select_unpredictable(is_line, in_line, target.0 as u16);
-        }
-        if deep_count > 0 {
-            self.finish_deep(&targets, addresses.as_flattened(), values);
+        // SAFETY: the caller's promise; a leaf is 64 bytes, aligned to as many.
+        unsafe {
+            self.lookup_burst(tables, addresses, values, |line, address| {
+                use std::arch::x86_64::*;
+                let lasts = _mm256_load_si256(line.0.as_ptr().cast());
+                let beyond = _mm256_cmpgt_epi16(_mm256_set1_epi16(key(address as u16)), lasts);
+                // Two bits for each last.
+                _mm256_movemask_epi8(beyond).count_ones() as usize / 2
+            });
         }
     }
 
-    /// Returns the lines, two cache lines each.
+    /// # Safety
+    ///
+    /// Every table is there.
     #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    fn lines_in_halves(&self) -> &[[u16; Line::LENGTH]] {
-        // SAFETY: a line is two arrays of as many numbers of 16 bits, and nothing else.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), 2 * self.lines.len()) }
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl")]
+    unsafe fn lookup_burst_avx512(&self, tables: &[u32], addresses: &[u32], values: &mut [u16]) {
+        // SAFETY: the caller's promise; a leaf is 64 bytes, aligned to as many.
+        unsafe {
+            self.lookup_burst(tables, addresses, values, |line, address| {
+                use std::arch::x86_64::*;
+                let lasts = _mm256_load_si256(line.0.as_ptr().cast());
+                let key = _mm256_set1_epi16(key(address as u16));
+                _mm256_cmplt_epi16_mask(lasts, key).count_ones() as usize
+            });
+        }
     }
 
-    /// Takes all addresses from `LEVEL` to the one below, whose entries are `below`.
+    /// Looks a burst up; `rank` counts the lasts of a leaf that an address is beyond.
+    ///
+    /// # Safety
+    ///
+    /// Every table is there, and the machine has AVX2, BMI and POPCNT.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    fn step<const LEVEL: usize, const CHUNK: usize>(
+    unsafe fn lookup_burst(
         &self,
-        indices: &mut [[u32; CHUNK]],
-        addresses: &[[u32; CHUNK]],
-        below: &[impl Sized],
+        tables: &[u32],
+        addresses: &[u32],
+        values: &mut [u16],
+        rank: impl Fn(&Line, u32) -> usize,
     ) {
-        for (indices, addresses) in indices.iter_mut().zip(addresses) {
-            // SAFETY: a root's index is of the first level, and the step before left one of this:
-            // `new` checked that.
-            let entries = indices.map(|index| unsafe { at(&self.levels[LEVEL], index as usize) });
-            *indices =
-                std::array::from_fn(|i| entries[i].index(bits_of_level(addresses[i], LEVEL + 1)));
-            indices.iter().for_each(|&index| prefetch(below, index as usize));
+        let mut leads = [0u32; BURST];
+        for ((lead, &table), &address) in leads.iter_mut().zip(tables).zip(addresses) {
+            // SAFETY: the caller's promise. A base has an entry for each /8.
+            let entry = unsafe {
+                let handle = at(&self.handles, table as usize);
+                let of_base = at(&self.entries, handle.base as usize + (address >> 24) as usize);
+                Entry(select_unpredictable(handle.is_own(address), handle.own.0, of_base.0))
+            };
+            *lead = entry.index(address);
+            prefetch(&self.leads, *lead as usize);
+        }
+        let mut lines = [0u32; BURST];
+        let mut any = 0;
+        for ((lead, line), &address) in leads.iter_mut().zip(&mut lines).zip(addresses) {
+            // SAFETY: the entry of a base or of a block leads to a lead.
+            let found = unsafe { at(&self.leads, *lead as usize) };
+            *line = found.index(address);
+            prefetch(&self.lines, *line as usize);
+            *lead = found.0;
+            any |= found.0;
+        }
+        if any & Lead::DEEP != 0 {
+            // SAFETY: the machine has what the step is compiled for, and those are leads.
+            unsafe { self.descend(&leads, &mut lines, addresses) };
+        }
+        for ((value, &line), &address) in values.iter_mut().zip(&lines).zip(addresses) {
+            // SAFETY: a lead without depth leads to a leaf, and a tree ends in one, whose last
+            // last no address is beyond: `new` checked it.
+            *value = unsafe {
+                let line = self.lines.get_unchecked(line as usize);
+                *line.0.get_unchecked(Line::LENGTH + rank(line, address)) as u16
+            };
         }
     }
 
-    /// Finishes the few addresses that no line is for.
+    /// Takes those addresses whose lead is to a tree from its root to their leaf, all of them one
+    /// line deeper at a time.
+    ///
+    /// # Safety
+    ///
+    /// `leads` are such, and `lines` is where they lead.
     #[cfg(target_arch = "x86_64")]
-    #[cold]
-    fn finish_deep(&self, targets: &[Target; BURST], addresses: &[u32], values: &mut [u16]) {
-        for ((value, &target), &address) in values.iter_mut().zip(targets).zip(addresses) {
-            if target.is(Target::DEEP) {
-                *value = self.finish(target, address);
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    unsafe fn descend(&self, leads: &[u32; BURST], lines: &mut [u32; BURST], addresses: &[u32]) {
+        // Behind the addresses there is no lead, 0, which is to no tree.
+        let places = Places::marked(leads, Lead::DEEP, Lead::DEEP);
+        for step in 0..Line::DEPTH_MAX {
+            for &place in places.as_slice() {
+                let place = usize::from(place);
+                let depth = Lead(leads[place]).depth();
+                if step < depth {
+                    // SAFETY: the root of a tree leads to lines as deep as it says: `new` checked
+                    // it.
+                    let line = unsafe { self.lines.get_unchecked(lines[place] as usize) };
+                    let rank = rank_of_32(line, addresses[place]);
+                    lines[place] += 1 + (rank * Line::TREE_LENGTHS[depth - step - 1]) as u32;
+                    prefetch(&self.lines, lines[place] as usize);
+                }
             }
         }
     }
 }
 
-/// Counts the keys behind the first that are not above `key`: from 0 to 31.
+/// Returns true when a tree of lines of this depth is whole.
+fn is_tree(lines: &[Line], root: usize, depth: usize) -> bool {
+    let Some(line) = lines.get(root) else { return false };
+    let Some(below) = depth.checked_sub(1) else { return line.is_leaf() };
+    let last_child = line.rank::<{ Line::CHILDREN }>(0xFFFF);
+    let child = |rank: usize| root + 1 + rank * Line::TREE_LENGTHS[below];
+    last_child < Line::CHILDREN && (0..=last_child).all(|rank| is_tree(lines, child(rank), below))
+}
+
+/// Counts the lasts of a line of a tree that an address is beyond.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 #[inline]
-fn rank(line: &Line, key: i16) -> usize {
+fn rank_of_32(line: &Line, address: u32) -> usize {
     use std::arch::x86_64::*;
-    let key = _mm256_set1_epi16(key);
-    let above = |half: usize| {
-        // SAFETY: a line begins with 64 bytes of keys, and is aligned to as many.
-        let keys = unsafe { _mm256_load_si256(line.keys.as_ptr().cast::<__m256i>().add(half)) };
-        _mm256_cmpgt_epi16(keys, key)
+    let key = _mm256_set1_epi16(key(address as u16));
+    let beyond = |half: usize| {
+        // SAFETY: a line is 64 bytes, aligned to as many.
+        let lasts = unsafe { _mm256_load_si256(line.0.as_ptr().cast::<__m256i>().add(half)) };
+        _mm256_cmpgt_epi16(key, lasts)
     };
-    // One bit for each key; the first key's stays the first.
-    let above = _mm256_movemask_epi8(_mm256_packs_epi16(above(0), above(1))) as u32;
-    31 - (above & !1).count_ones() as usize
+    _mm256_movemask_epi8(_mm256_packs_epi16(beyond(0), beyond(1))).count_ones() as usize
 }

@@ -39,6 +39,7 @@ mod dir24_8;
 mod engine;
 mod error;
 mod forest;
+mod forest_layout;
 mod kernel;
 mod kernel_dir;
 mod kernel_forest;
@@ -64,7 +65,7 @@ pub use table::{LpmTable, Route};
 /// # Examples
 ///
 /// ```
-/// assert!(["portable", "AVX2"].contains(&nexthop::lpm::instructions()));
+/// assert!(["portable", "AVX2", "AVX-512"].contains(&nexthop::lpm::instructions()));
 /// ```
 pub fn instructions() -> &'static str {
     kernel::Isa::best().as_str()
