@@ -246,3 +246,27 @@ fn what_a_hubs_gateways_let_in_leaves_by_the_internet_unless_the_policy_takes_it
         assert_eq!(defaults.count(), 1, "{intent}");
     }
 }
+
+#[test]
+fn hubs_exchange_routes_inside_one_virtual_wan_and_not_between_two() {
+    let wan = |name: &str| Some(ResourceId::new(format!("/virtualWans/{name}")));
+    for (first, second, want) in [
+        (wan("one"), wan("one"), "VirtualNetworkGateway"),
+        (wan("one"), wan("two"), "None"),
+        (wan("one"), None, "None"),
+        (None, None, "None"),
+    ] {
+        let mut resources = plan(
+            "wan-hub wh 10.100.0.0/23\nwan-hub wh2 10.101.0.0/23
+             vnet a 10.3.0.0/16\nvnet b 10.2.0.0/16\nvnet c 10.4.0.0/16\nsubnet a/s 10.3.1.0/24
+             attach wh a\nattach wh b\nattach wh2 c",
+        );
+        let told = format!("{first:?} {second:?}");
+        resources.virtual_hubs[0].virtual_wan = first;
+        resources.virtual_hubs[1].virtual_wan = second;
+        let computed = compute_of(&resources);
+        assert_eq!(sends(table(&computed, "a/s"), "10.4.0.4"), want, "{told}");
+        // Inside the hub nothing depends on it.
+        assert_eq!(sends(table(&computed, "a/s"), "10.2.0.4"), "VirtualNetworkGateway", "{told}");
+    }
+}
