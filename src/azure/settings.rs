@@ -33,7 +33,7 @@ use crate::net::{AddressPrefix, MacAddress};
 /// [[firewall]]
 /// name = "hub-nva"
 /// addresses = ["10.0.1.4", "10.0.1.5"]
-/// subnets = ["10.0.1.0/26"]
+/// subnets = ["10.0.1.0/26"]     # prefixes, or VNET/SUBNET of an exported VNet
 ///
 /// ## An exported table: which file it is, how it is to be called, and which sources use it.
 /// [[table]]
@@ -111,6 +111,9 @@ pub struct FirewallSetting {
     pub addresses: Vec<IpAddr>,
     /// The subnets that its instances are in.
     pub subnets: Vec<AddressPrefix>,
+    /// Those that are named instead; a loaded snapshot has none left, since their prefixes stand in
+    /// its resources.
+    pub subnet_names: Vec<String>,
 }
 
 /// An exported table. It has a file or a name at least.
@@ -273,7 +276,7 @@ struct RawFirewall {
     #[serde(default)]
     addresses: Vec<IpAddr>,
     #[serde(default)]
-    subnets: Vec<PrefixText>,
+    subnets: Vec<FirewallSubnetText>,
 }
 
 #[derive(Deserialize)]
@@ -292,10 +295,49 @@ impl TryFrom<RawFirewall> for FirewallSetting {
         if raw.addresses.is_empty() && raw.subnets.is_empty() {
             return Err(format!("the firewall `{}` needs `addresses` or `subnets`", raw.name));
         }
-        let subnets = raw.subnets.into_iter().map(|PrefixText(prefix)| prefix).collect();
-        Ok(Self { name: raw.name, addresses: raw.addresses, subnets })
+        let (mut subnets, mut subnet_names) = (Vec::new(), Vec::new());
+        for FirewallSubnetText(subnet) in raw.subnets {
+            match subnet {
+                FirewallSubnet::Prefix(prefix) => subnets.push(prefix),
+                FirewallSubnet::Name(name) => subnet_names.push(name),
+            }
+        }
+        Ok(Self { name: raw.name, addresses: raw.addresses, subnets, subnet_names })
     }
 }
+
+/// Where a firewall's instances are.
+enum FirewallSubnet {
+    Prefix(AddressPrefix),
+    /// VNET/SUBNET, the same with more before it, or a whole identifier.
+    Name(String),
+}
+
+impl FromStr for FirewallSubnet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let error = match text.parse() {
+            Ok(prefix) => return Ok(Self::Prefix(prefix)),
+            Err(error) => error,
+        };
+        // The form of a policy is taken, too.
+        let name = text.trim().strip_prefix("subnet:").unwrap_or(text).trim();
+        let mut parts = name.split('/').filter(|part| !part.is_empty());
+        let has_letters = |part: &str| part.contains(|letter: char| letter.is_alphabetic());
+        // Names have letters; what looks like a prefix and is none is a mistake.
+        let is_name = !name.contains(':') && parts.clone().count() >= 2 && parts.any(has_letters);
+        if is_name {
+            Ok(Self::Name(name.to_owned()))
+        } else {
+            Err(format!("{error}, and no VNET/SUBNET"))
+        }
+    }
+}
+
+/// As TOML holds it.
+#[derive(Deserialize)]
+struct FirewallSubnetText(#[serde(deserialize_with = "from_text")] FirewallSubnet);
 
 impl TryFrom<RawTable> for TableSetting {
     type Error = &'static str;
@@ -388,6 +430,8 @@ mod tests {
             ),
             ("[[firewall]]\nname = \"f\"\n", 1, 1, "needs `addresses` or `subnets`"),
             ("[[firewall]]\nname = \"f\"\naddresses = [\"10.0.0\"]\n", 3, 14, "IP address"),
+            ("[[firewall]]\nname = \"f\"\nsubnets = [\"10.0.0/8\"]\n", 3, 12, "no VNET/SUBNET"),
+            ("[[firewall]]\nname = \"f\"\nsubnets = [\"hub\"]\n", 3, 12, "no VNET/SUBNET"),
             ("[service_tags]\nStorage = [\"10.0.0.0/33\"]\n", 2, 12, "prefix length"),
             ("service_endpoint_priority = \"max\"\n", 1, 29, "unknown variant `max`"),
             ("[[site]]\nname = \"s\"\nroute_all = 1\n", 3, 13, "boolean"),

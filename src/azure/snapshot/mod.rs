@@ -7,6 +7,7 @@
 //! labels.
 
 mod files;
+mod firewall_subnets;
 mod naming;
 mod recognise;
 mod tags;
@@ -171,6 +172,24 @@ pub enum SnapshotError {
         wanted: String,
         /// The files that it means.
         candidates: Vec<String>,
+    },
+    /// A `[[firewall]]` of `nexthop.toml` names a subnet that no export holds.
+    #[error(
+        "nexthop.toml: no export holds the firewall's subnet `{wanted}`; write VNET/SUBNET, or its \
+         address prefix"
+    )]
+    NoSuchFirewallSubnet {
+        /// The setting's subnet.
+        wanted: String,
+    },
+    /// A `[[firewall]]` of `nexthop.toml` names several subnets at once.
+    #[error(
+        "nexthop.toml: several subnets are the firewall's `{wanted}`; write GROUP/VNET/SUBNET, or the \
+         whole identifier"
+    )]
+    AmbiguousFirewallSubnet {
+        /// The setting's subnet.
+        wanted: String,
     },
     /// Two `[[table]]` of `nexthop.toml` mean one table.
     #[error("nexthop.toml: two [[table]] are for {file}")]
@@ -338,6 +357,7 @@ impl Loading {
         }
         naming::apply_settings(&mut tables, &self.settings.tables)?;
         let resources = self.take_resources();
+        firewall_subnets::resolve(&mut self.settings.firewalls, &resources)?;
         let mut service_tags = given;
         service_tags.add_unknown(tag_file);
         let Self { settings, ignored, warnings, .. } = self;

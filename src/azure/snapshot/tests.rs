@@ -424,3 +424,30 @@ proptest! {
         let _ = Settings::parse(&text);
     }
 }
+
+#[test]
+fn a_firewalls_subnets_are_prefixes_or_names_of_exported_subnets() {
+    let settings = |subnets: &str| format!("[[firewall]]\nname = \"nva\"\nsubnets = [{subnets}]\n");
+    for subnets in [
+        r#""10.1.1.0/24""#,
+        r#""v/a""#,
+        r#""V/A""#,
+        r#""subnet:v/a""#,
+        r#""g/v/a""#,
+        r#""/subscriptions/s/resourceGroups/G/providers/Microsoft.Network/virtualNetworks/v/subnets/a""#,
+    ] {
+        let vnets = VNETS.replace(
+            r#"{"name":"a""#,
+            r#"{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/a","name":"a""#,
+        );
+        let snapshot = load(&[("vnets.json", &vnets), ("nexthop.toml", &settings(subnets))]);
+        let firewall = &snapshot.settings.firewalls[0];
+        assert_eq!(firewall.subnets, ["10.1.1.0/24".parse().unwrap()], "{subnets}");
+        assert!(firewall.subnet_names.is_empty());
+    }
+    let missing = error(&[("vnets.json", VNETS), ("nexthop.toml", &settings(r#""v/b""#))]);
+    assert!(missing.contains("no export holds the firewall's subnet `v/b`"), "{missing}");
+    let twice = VNETS.replace("/resourceGroups/g/", "/resourceGroups/h/");
+    let files = [("a.json", VNETS), ("b.json", &twice), ("nexthop.toml", &settings(r#""v/a""#))];
+    assert!(error(&files).contains("several subnets are the firewall's `v/a`"));
+}

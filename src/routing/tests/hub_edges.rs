@@ -161,6 +161,7 @@ fn the_policy_of_a_hub_names_its_own_firewall_beside_those_of_the_settings() {
         name: name.to_owned(),
         addresses: Vec::new(),
         subnets: Vec::new(),
+        subnet_names: Vec::new(),
     };
     for count in 0..4 {
         let settings = Settings {

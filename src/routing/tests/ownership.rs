@@ -17,6 +17,7 @@ fn settings(addresses: &[&str]) -> Settings {
             name: "named-fw".to_owned(),
             addresses: addresses.iter().map(|ip| ip.parse().unwrap()).collect(),
             subnets: Vec::new(),
+            subnet_names: Vec::new(),
         }],
         ..Settings::default()
     }
