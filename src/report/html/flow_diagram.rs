@@ -33,8 +33,8 @@ const SLOT_HEIGHT_MIN: f64 = 36.0;
 
 const GAP: f64 = 8.0;
 
-/// Room for as many characters as fit beside a column.
-const LABEL_CHARACTERS: usize = 24;
+/// As many characters as fit beside each column: two addresses of a gateway in the middle.
+const LABEL_CHARACTERS: [usize; 3] = [24, 29, 24];
 
 pub(super) fn section(report: &CoverageReport) -> Markup {
     let ways = &report.by_way;
@@ -259,7 +259,7 @@ impl Diagram {
                 rect.node x=(x) y=(length(node.y)) width=(NODE_WIDTH)
                     height=(length(node.height)) {}
                 text.name x=(label_x) y=(length(middle - 3.0)) text-anchor=(anchor) {
-                    (shortened(&node.name, LABEL_CHARACTERS))
+                    (shortened(&node.name, LABEL_CHARACTERS[column]))
                 }
                 text.amount x=(label_x) y=(length(middle + 12.0)) text-anchor=(anchor) {
                     (self.weight.shown(node.totals))
