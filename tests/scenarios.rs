@@ -92,6 +92,29 @@ fn the_program_holds_what_every_scenario_expects() {
 }
 
 #[test]
+fn the_secured_hubs_report_names_the_route_that_does_not_hold_a_new_backend() {
+    let folder = folder_of("secured-hub-in-one-vnet");
+    let output = Command::new(env!("CARGO_BIN_EXE_nexthop"))
+        .args(["verify", "--policy"])
+        .arg(folder.join("policy.toml"))
+        .arg("--routes")
+        .arg(folder.join("snapshot"))
+        .arg(folder.join("traffic"))
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = String::from_utf8(output.stdout).expect("UTF-8");
+    let words = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    for cause in [
+        "vnet-b/snet-appgw routes 10.2.3.9 by Default 10.2.0.0/16 to VnetLocal; the user-defined \
+         route for 10.2.0.0/24 does not hold 10.2.3.9",
+        "vnet-b/snet-misc routes 10.2.1.4 by Default 10.2.0.0/16 to VnetLocal",
+    ] {
+        assert!(words.contains(cause), "{cause:?} is not in\n{report}");
+    }
+}
+
+#[test]
 fn computed_private_link_estates_follow_the_rules() {
     assert_estates(&estates::private_link());
 }

@@ -5,33 +5,7 @@ use serde_json::json;
 use super::lab::{Flow, Lab, Observer, edit, files_of, flow};
 use crate::recipes::azure::{Shape, file, id};
 use crate::recipes::estates::hub_child;
-use crate::recipes::estates_hub;
-
-const POLICY: &str = r#"
-[[require]]
-name = "gateway and backends"
-from = ["subnet:vnet-b/snet-appgw"]
-to = ["10.2.0.0/16"]
-via = "firewall"
-both_ways = true
-
-[[require]]
-name = "appgw-direct-internet"
-from = ["subnet:vnet-b/snet-appgw"]
-to = ["internet"]
-via = "internet"
-
-[[require]]
-name = "backends-inspected-internet"
-from = ["subnet:vnet-b/snet-be"]
-to = ["internet"]
-via = "firewall"
-
-[[exempt]]
-from = ["subnet:vnet-b/snet-appgw"]
-to = ["subnet:vnet-b/snet-appgw"]
-reason = "instances of one gateway talk to each other"
-"#;
+use crate::recipes::estates_hub::{self, ONE_VNET_POLICY};
 
 const ONE_VNET: &str = "secured hub: application gateway and backends in one VNet";
 const TWO_VNETS: &str = "secured hub: application gateway and backends in two VNets";
@@ -43,7 +17,7 @@ fn to_backend() -> Flow {
 }
 
 fn lab(estate: &str) -> Lab {
-    Lab::new(&files_of(estates_hub::secured_hub(), estate)).policy(POLICY)
+    Lab::new(&files_of(estates_hub::secured_hub(), estate)).policy(ONE_VNET_POLICY)
 }
 
 fn logged(flows: &[Flow]) -> String {
@@ -100,7 +74,7 @@ fn a_new_backend_subnet_is_not_covered_by_the_old_ones_route() {
         subnets.push(new);
     });
     Lab::new(&files)
-        .policy(POLICY)
+        .policy(ONE_VNET_POLICY)
         .flows("log", LOG, &[flow(60, "10.2.1.4", 50_000, "10.2.3.9", 443)])
         .verify(&[])
         .assert(1, &[("bypass", 1)])

@@ -8,6 +8,7 @@
 //! | `expected-comparison.txt` | `routes --compare` prints |
 //! | `expected-flow-log.csv` | `classify` labels `traffic/vnet-flow-log` with, in these columns |
 //! | `expected-capture.csv` | the same for the capture in `traffic/` |
+//! | `expected-verdicts.csv` | `verify` judges every flow of `traffic/` by `policy.toml` and `evidence/` |
 
 mod variants;
 mod variants_hub;
@@ -42,6 +43,7 @@ pub fn faults(folder: &Path) -> Vec<String> {
     if let Some(capture) = scenario.capture() {
         scenario.labels("expected-capture.csv", &capture);
     }
+    scenario.verdicts();
     if scenario.held_count == 0 {
         scenario.faults.push("expects nothing".to_owned());
     }
@@ -141,6 +143,37 @@ impl Scenario<'_> {
         }
         for (got, want) in got.lines().zip(want.lines()).filter(|(got, want)| got != want) {
             self.faults.push(format!("{expected}:\n  {got}\nnot\n  {want}"));
+        }
+    }
+
+    fn verdicts(&mut self) {
+        let Some(want) = self.expected("expected-verdicts.csv") else { return };
+        let columns = want.lines().next().unwrap_or_default();
+        let written = tempfile::tempdir().expect("a temporary folder");
+        let rows = written.path().join("rows.csv");
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let printed = self.run(&[
+            "verify",
+            "--policy",
+            &path("policy.toml"),
+            "--evidence",
+            &path("evidence"),
+            "--columns",
+            columns,
+            "-o",
+            &rows.display().to_string(),
+            &path("traffic"),
+        ]);
+        let is_finding = |line: &str| {
+            let verdict = line.split(',').nth(3);
+            matches!(verdict, Some("one_way" | "asymmetric" | "bypass" | "missing"))
+        };
+        if printed.status.code() != Some(i32::from(want.lines().any(is_finding))) {
+            self.faults.push(format!("verify:{}", said(&printed)));
+        }
+        let got = fs::read_to_string(rows).unwrap_or_default();
+        if got != want {
+            self.faults.push(format!("expected-verdicts.csv:\n{got}not\n{want}"));
         }
     }
 

@@ -35,6 +35,34 @@ impl SecuredHub {
     };
 }
 
+/// What the firewall is there for where both are in one VNet.
+pub const ONE_VNET_POLICY: &str = r#"# The gateway and its backends meet at the hub's firewall; clients get their answers directly.
+
+[[require]]
+name = "gateway and backends"
+from = ["subnet:vnet-b/snet-appgw"]
+to = ["10.2.0.0/16"]
+via = "firewall"
+both_ways = true
+
+[[require]]
+name = "appgw-direct-internet"
+from = ["subnet:vnet-b/snet-appgw"]
+to = ["internet"]
+via = "internet"
+
+[[require]]
+name = "backends-inspected-internet"
+from = ["subnet:vnet-b/snet-be"]
+to = ["internet"]
+via = "firewall"
+
+[[exempt]]
+from = ["subnet:vnet-b/snet-appgw"]
+to = ["subnet:vnet-b/snet-appgw"]
+reason = "instances of one gateway talk to each other"
+"#;
+
 const GATEWAY_ROUTES: [Route; 2] = [
     ("internet", "0.0.0.0/0", "Internet", ""),
     ("backends", "10.2.0.0/24", "VirtualAppliance", "10.100.0.132"),

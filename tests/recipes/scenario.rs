@@ -33,6 +33,12 @@ pub struct Scenario {
     pub findings: &'static str,
     /// What `routes --compare` prints.
     pub comparison: Option<&'static str>,
+    /// What `verify` is asked.
+    pub policy: Option<&'static str>,
+    /// Which recorded flows the firewall logged, by their number in the flow log from 1.
+    pub logged: &'static [usize],
+    /// What `verify` says of each recorded flow: `from A to B | REQUIRED | VERDICT | REASON`.
+    pub verdicts: &'static str,
 }
 
 /// What one NIC recorded.
@@ -48,6 +54,12 @@ pub struct Recorded {
 /// The columns of the expected labels.
 const LABEL_COLUMNS: &str = "SrcIp,DestIp,RouteTableId,LookupIp,MatchedPrefix,RouteSource,\
 NextHopType,NextHopIp,NextHopName,NextHopClass,PeerNextHopClass";
+
+/// The columns of the expected verdicts.
+const VERDICT_COLUMNS: &str = "SrcIp,DestIp,Required,Coverage,CoverageReason";
+
+/// 2025-03-03, 09:00 UTC: flow N of a scenario starts N seconds later, from port 49,000 + N.
+const START_MS: u64 = 1_740_992_400_000;
 
 /// One decision, taken apart.
 struct Decision {
@@ -80,6 +92,13 @@ impl Scenario {
         }
         if let Some(comparison) = self.comparison {
             add("expected-comparison.txt", comparison.to_owned());
+        }
+        if let Some(policy) = self.policy {
+            add("policy.toml", policy.to_owned());
+            add("expected-verdicts.csv", self.verdicts());
+        }
+        if !self.logged.is_empty() {
+            add("evidence/azfw.jsonl", self.firewall_log());
         }
         files
     }
@@ -134,6 +153,40 @@ impl Scenario {
         text
     }
 
+    fn verdicts(&self) -> String {
+        let mut text = format!("{VERDICT_COLUMNS}\n");
+        for line in self.verdicts.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let parts: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [packet, required, verdict, reason] = parts[..] else {
+                panic!("a verdict has four parts: {line}")
+            };
+            let (from, to) = ends_of(packet);
+            writeln!(text, "{from},{to},{required},{verdict},{reason}").expect("a text");
+        }
+        text
+    }
+
+    /// The firewall's log as its storage account keeps it: a record a line, of its network rules.
+    fn firewall_log(&self) -> String {
+        let recorded = self.recorded.iter().flat_map(|recorded| decisions(recorded.decisions));
+        let recorded: Vec<Decision> = recorded.collect();
+        let mut text = String::new();
+        for number in self.logged {
+            let Decision { from, to, .. } = &recorded[number - 1];
+            writeln!(
+                text,
+                "{{\"time\":\"2025-03-03T09:00:{number:02}.0310000Z\",\
+                 \"category\":\"AZFWNetworkRule\",\"resourceId\":\"{}\",\
+                 \"properties\":{{\"Protocol\":\"TCP\",\"SourceIp\":\"{from}\",\"SourcePort\":{},\
+                 \"DestinationIp\":\"{to}\",\"DestinationPort\":443,\"Action\":\"Allow\"}}}}",
+                id("azureFirewalls", "azfw-hub").to_uppercase(),
+                49_000 + number,
+            )
+            .expect("a text");
+        }
+        text
+    }
+
     fn flow_log(&self) -> String {
         let mut second = 0;
         let records: Vec<String> =
@@ -145,8 +198,6 @@ impl Scenario {
 impl Recorded {
     /// One record of the log, with a tuple for each decision, a second apart.
     fn record(&self, second: &mut u64) -> String {
-        /// 2025-03-03, 09:00 UTC.
-        const START_MS: u64 = 1_740_992_400_000;
         let tuples: Vec<String> = decisions(self.decisions)
             .map(|decision| {
                 *second += 1;
@@ -186,8 +237,7 @@ impl Decision {
         let [packet, table, route, name, path, back] = parts[..] else {
             panic!("a decision has six parts: {line}")
         };
-        let packet = packet.strip_prefix("from ").and_then(|packet| packet.split_once(" to "));
-        let (from, to) = packet.unwrap_or_else(|| panic!("from A to B: {line}"));
+        let (from, to) = ends_of(packet);
         let words: Vec<&str> = route.split_whitespace().collect();
         let route = match words.as_slice() {
             [] => Default::default(),
@@ -200,4 +250,9 @@ impl Decision {
             [from, to, table, name, path, back].map(str::to_owned);
         Self { from, to, table, route, name, path, back }
     }
+}
+
+fn ends_of(packet: &str) -> (&str, &str) {
+    let ends = packet.strip_prefix("from ").and_then(|packet| packet.split_once(" to "));
+    ends.unwrap_or_else(|| panic!("from A to B: {packet}"))
 }

@@ -3,7 +3,7 @@
 
 use super::azure::{Shape, id, subnet_id};
 use super::estates::{BROAD_UDR, ENDPOINT_UDRS, GatewayTransit, PrivateLink, SPOKE_UDR};
-use super::estates_hub::SecuredHub;
+use super::estates_hub::{ONE_VNET_POLICY, SecuredHub};
 use super::scenario::{Recorded, Scenario};
 use super::{app_service, backend_pools};
 
@@ -118,6 +118,7 @@ fn endpoints_by_default() -> Scenario {
              \x20 hidden in the export: Default Active 172.16.0.0/12 None\n\
              \x20 hidden in the export: Default Active 192.168.0.0/16 None\n",
         ),
+        ..Scenario::default()
     }
 }
 
@@ -224,6 +225,7 @@ fn endpoints_with_policies() -> Scenario {
              \x20 hidden in the export: Default Active 172.16.0.0/12 None\n\
              \x20 hidden in the export: Default Active 192.168.0.0/16 None\n",
         ),
+        ..Scenario::default()
     }
 }
 
@@ -293,6 +295,7 @@ fn endpoints_with_a_broad_route() -> Scenario {
              \x20 hidden in the export: Default Active 172.16.0.0/12 None\n\
              \x20 hidden in the export: Default Active 192.168.0.0/16 None\n",
         ),
+        ..Scenario::default()
     }
 }
 
@@ -399,6 +402,20 @@ fn secured_hub_in_one_vnet() -> Scenario {
         asked: "
         from 10.2.0.10 to 10.100.0.133 | vnet-b/snet-be | 10.100.0.0/23 Default VNetPeering | | peering delivered | peering delivered
         from 192.168.50.5 to 10.2.0.10 | hub1/hub-gateways | 10.0.0.0/8 User VirtualAppliance 10.100.0.132 | azfw-hub | firewall peering delivered | firewall gateway left",
+        policy: Some(ONE_VNET_POLICY),
+        logged: &[1, 3, 6, 7],
+        // 10.2.3.9 is a backend in a new subnet, and 10.2.2.7 in one without a route table: the
+        // routes of the old one do not hold them.
+        verdicts: "
+        from 10.2.1.4 to 10.2.0.10 | firewall | covered | seen
+        from 10.2.1.4 to 203.0.113.7 | internet | covered | path_as_required
+        from 10.2.1.4 to 192.168.50.5 | | not_required | no_rule_asks
+        from 10.2.1.4 to 10.2.1.5 | firewall | exempt | instances of one gateway talk to each other
+        from 10.2.1.4 to 10.2.3.9 | firewall | bypass | vnet_bypass
+        from 10.2.0.10 to 10.2.1.4 | firewall | covered | seen
+        from 10.2.0.10 to 203.0.113.7 | firewall | covered | seen
+        from 10.2.0.10 to 10.2.2.7 | | not_required | no_rule_asks
+        from 10.2.2.7 to 10.2.1.4 | firewall | bypass | vnet_bypass",
         ..Scenario::default()
     }
 }

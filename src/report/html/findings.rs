@@ -8,7 +8,7 @@ use crate::report::coverage_summary::{FindingGroup, counted, flows, remedy, serv
 use crate::report::display::{bytes, grouped};
 
 /// How many causes are shown of a code.
-const GROUPS_MAX: usize = 30;
+const GROUPS_MAX: usize = 15;
 
 /// How many of them are shown unfolded.
 const OPEN_MAX: usize = 3;
@@ -105,9 +105,9 @@ fn pair(finding: &Finding) -> Markup {
     let example = finding.examples.first();
     html! {
         tr {
-            td data-label="Source" { code { (finding.source) } }
+            td data-label="Source" { code.whole { (finding.source) } }
             td data-label="Destination" {
-                code { (finding.destination) }
+                code.whole { (finding.destination) }
                 @if let Some(example) = example { " " span.note { (service(example)) } }
             }
             td.number data-label="Flows" { (grouped(totals.flows)) }

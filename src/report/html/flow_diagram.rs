@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use ahash::AHashMap;
 use maud::{Markup, html};
 
+use super::and_more;
 use super::outside::{Outside, shortened};
-use super::{and_more, scrolling};
 use crate::coverage::{CoverageReport, CoverageTotals, Way};
 use crate::report::coverage_summary::flows;
 use crate::report::display::{bytes, grouped};
@@ -33,8 +33,8 @@ const SLOT_HEIGHT_MIN: f64 = 36.0;
 
 const GAP: f64 = 8.0;
 
-/// Room for as many characters as fit beside a column.
-const LABEL_CHARACTERS: usize = 24;
+/// As many characters as fit beside each column: two addresses of a gateway in the middle.
+const LABEL_CHARACTERS: [usize; 3] = [24, 29, 24];
 
 pub(super) fn section(report: &CoverageReport) -> Markup {
     let ways = &report.by_way;
@@ -42,12 +42,14 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
         return Markup::default();
     }
     let diagram = Diagram::of(ways);
+    let mut heaviest: Vec<&(Way, CoverageTotals)> = ways.iter().collect();
+    heaviest.sort_by_key(|(way, totals)| (Reverse((totals.bytes, totals.flows)), way));
     html! {
         section aria-labelledby="ways" {
             h2 id="ways" { "Where traffic went" }
             p.note {
-                "From the sender's route table, by the first next hop, to the destination; a "
-                "ribbon is as wide as " (diagram.weight.noun()) "."
+                "From the sender's route table, by the first next hop, to the destination; each "
+                "is as wide as " (diagram.weight.noun()) "."
             }
             ul.legend {
                 li {
@@ -64,11 +66,11 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
                     span { "fails" }
                 }
             }
-            (scrolling("Flow diagram", &diagram.drawing(ways)))
-            p.note.sideways { "The diagram scrolls sideways; below it stands as a table." }
+            (diagram.drawing(ways))
+            div.bars { (bars(&heaviest, diagram.weight)) }
             details {
                 summary { "The diagram as a table" }
-                (scrolling("Ways of traffic", &table(ways)))
+                (table(&heaviest))
                 (and_more(ways.len(), WAYS_MAX, "way", "ways"))
             }
         }
@@ -211,8 +213,13 @@ impl Diagram {
         let view_box = format!("0 0 {WIDTH} {:.1}", self.height + 4.0);
         html! {
             svg.flow viewBox=(view_box) role="img" aria-label=(label) {
-                @for (column, ribbons) in self.ribbons.iter().enumerate() {
-                    @for ribbon in ribbons { (self.ribbon(column, ribbon)) }
+                // What fails lies on top.
+                @for is_finding in [false, true] {
+                    @for (column, ribbons) in self.ribbons.iter().enumerate() {
+                        @for ribbon in ribbons.iter().filter(|one| one.is_finding == is_finding) {
+                            (self.ribbon(column, ribbon))
+                        }
+                    }
                 }
                 @for (column, nodes) in self.columns.iter().enumerate() {
                     @for node in nodes { (self.node(column, node)) }
@@ -252,7 +259,7 @@ impl Diagram {
                 rect.node x=(x) y=(length(node.y)) width=(NODE_WIDTH)
                     height=(length(node.height)) {}
                 text.name x=(label_x) y=(length(middle - 3.0)) text-anchor=(anchor) {
-                    (shortened(&node.name, LABEL_CHARACTERS))
+                    (shortened(&node.name, LABEL_CHARACTERS[column]))
                 }
                 text.amount x=(label_x) y=(length(middle + 12.0)) text-anchor=(anchor) {
                     (self.weight.shown(node.totals))
@@ -331,11 +338,36 @@ fn length(value: f64) -> String {
     format!("{value:.1}")
 }
 
-fn table(ways: &[(Way, CoverageTotals)]) -> Markup {
-    let mut ways: Vec<&(Way, CoverageTotals)> = ways.iter().collect();
-    ways.sort_by_key(|(way, totals)| (Reverse((totals.bytes, totals.flows)), way));
+/// The heaviest ways one below the other, for screens that are too narrow for the diagram.
+fn bars(ways: &[&(Way, CoverageTotals)], weight: Weight) -> Markup {
+    let heaviest = ways.iter().map(|(_, totals)| weight.of(*totals)).max().unwrap_or(0).max(1);
     html! {
-        table {
+        ul.ways {
+            @for (way, totals) in ways.iter().take(NODES_MAX) {
+                @let part = weight.of(*totals) as f64 * 100.0 / heaviest as f64;
+                // What is there at all is seen.
+                @let width = format!("{:.1}%", part.max(1.0));
+                li {
+                    (Outside(&way.source_group)) " → " (Outside(&hop_name(way))) " → "
+                    (Outside(&way.destination_group))
+                    svg width="100%" height="12" aria-hidden="true" focusable="false" {
+                        rect.ribbon.failing[way.is_finding] width=(width) height="12" {}
+                        @if way.is_finding {
+                            rect width=(width) height="12" fill="url(#hatch)" {}
+                        }
+                    }
+                    span.note { (flows(totals.flows)) ", " (bytes(totals.bytes)) }
+                    @if way.is_finding { " " b.failing { "fails" } }
+                }
+            }
+        }
+        (and_more(ways.len(), NODES_MAX, "way", "ways"))
+    }
+}
+
+fn table(ways: &[&(Way, CoverageTotals)]) -> Markup {
+    html! {
+        table.cards {
             thead { tr {
                 th scope="col" { "From" }
                 th scope="col" { "Next hop" }
@@ -346,15 +378,15 @@ fn table(ways: &[(Way, CoverageTotals)]) -> Markup {
                 th.number scope="col" { "Bytes" }
             } }
             tbody {
-                @for (way, totals) in ways.into_iter().take(WAYS_MAX) {
+                @for (way, totals) in ways.iter().take(WAYS_MAX) {
                     tr {
-                        td { (Outside(&way.source_group)) }
-                        td { (Outside(&hop_name(way))) }
-                        td { (Outside(&way.destination_group)) }
-                        td { @if way.is_finding { b.failing { "fails" } } @else { "–" } }
-                        td.number { (grouped(totals.flows)) }
-                        td.number { (grouped(totals.packets)) }
-                        td.number { (bytes(totals.bytes)) }
+                        td data-label="From" { (Outside(&way.source_group)) }
+                        td data-label="Next hop" { (Outside(&hop_name(way))) }
+                        td data-label="To" { (Outside(&way.destination_group)) }
+                        td data-label="Fails" { @if way.is_finding { b.failing { "fails" } } @else { "–" } }
+                        td.number data-label="Flows" { (grouped(totals.flows)) }
+                        td.number data-label="Packets" { (grouped(totals.packets)) }
+                        td.number data-label="Bytes" { (bytes(totals.bytes)) }
                     }
                 }
             }

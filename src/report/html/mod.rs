@@ -170,11 +170,6 @@ fn and_more(count: usize, max: usize, one: &str, many: &str) -> Markup {
     }
 }
 
-/// A table that scrolls inside itself where it does not fit.
-fn scrolling(label: &str, table: &Markup) -> Markup {
-    html! { div.scroll role="region" aria-label=(label) tabindex="0" { (table) } }
-}
-
 fn first_upper(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());

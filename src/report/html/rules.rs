@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Outside, legend, scrolling, segment};
+use super::{Outside, legend, segment};
 use crate::coverage::{CoverageReport, CoverageTotals, Verdict};
 use crate::report::coverage_summary::{Shares, counted, flows, share};
 use crate::report::display::{bytes, grouped, percent};
@@ -24,7 +24,7 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
             }
             (super::and_more(report.by_rule.len(), RULES_MAX, "rule", "rules"))
             h3 { "All rules together, each flow once" }
-            (scrolling("Sums by verdict", &verdicts(report)))
+            (verdicts(report))
         }
     }
 }
@@ -41,9 +41,10 @@ fn rule(report: &CoverageReport, name: &str, totals: &[(Verdict, CoverageTotals)
                 p {
                     b { (grouped(as_required.flows)) } " of " (counted(judged.flows, "judged flow", "judged flows")) " take the required path"
                     @if report.shows_percentages {
-                        " (" (share(report, as_required.flows, judged.flows)) " of flows, "
-                        (share(report, as_required.bytes, judged.bytes)) " of "
-                        (bytes(judged.bytes)) ")"
+                        " (" span.whole { (share(report, as_required.flows, judged.flows)) }
+                        " of flows, "
+                        span.whole { (share(report, as_required.bytes, judged.bytes)) }
+                        " of " span.whole { (bytes(judged.bytes)) } ")"
                     }
                     "; a log shows " (grouped(seen.flows)) "; "
                     b.failing[failing.flows > 0] { (grouped(failing.flows)) " fail" }
@@ -96,7 +97,7 @@ fn along(part: u64, whole: u64) -> String {
 fn verdicts(report: &CoverageReport) -> Markup {
     let judged = report.denominator();
     html! {
-        table.verdicts {
+        table.sums {
             thead { tr {
                 th scope="col" { "Verdict" }
                 th.number scope="col" { "Flows" }

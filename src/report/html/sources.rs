@@ -4,7 +4,7 @@
 use ahash::AHashMap;
 use maud::{Markup, html};
 
-use super::{Outside, and_more, scrolling};
+use super::{Outside, and_more};
 use crate::coverage::{CoverageReport, PoolMember, PoolProblem};
 use crate::report::coverage_summary::time_short;
 use crate::report::display::{bytes, grouped};
@@ -127,7 +127,7 @@ fn evidence(report: &CoverageReport) -> Markup {
                         td data-label="Firewall" {
                             (Outside(source.firewall.as_deref().unwrap_or("not named")))
                         }
-                        td data-label="Categories" { (Outside(&source.categories.join(" "))) }
+                        td.categories data-label="Categories" { (Outside(&source.categories.join(" "))) }
                         td data-label="From" { (time_short(source.from_ns)) }
                         td data-label="To" { (time_short(source.to_ns)) }
                         td.number data-label="Records" { (grouped(source.records)) }
@@ -158,7 +158,7 @@ fn inputs(report: &CoverageReport) -> Markup {
     let others: Vec<&(String, String)> =
         report.hashes.iter().filter(|(path, _)| !names.contains(path.as_str())).collect();
     let table = html! {
-        table {
+        table.cards {
             thead { tr {
                 th scope="col" { "File" }
                 th scope="col" { "Format" }
@@ -170,19 +170,19 @@ fn inputs(report: &CoverageReport) -> Markup {
             tbody {
                 @for input in report.inputs.iter().take(LINES_MAX) {
                     tr {
-                        td { (Outside(input.name.as_str())) }
-                        td { (input.format.map_or("–", |format| format.as_str())) }
-                        td.number { (grouped(input.tally.records_read)) }
-                        td.number { (grouped(input.tally.damaged_total())) }
-                        td.number { (bytes(input.tally.bytes_read)) }
-                        td { (hash(hashes.get(input.name.as_str()).copied())) }
+                        td data-label="File" { (Outside(input.name.as_str())) }
+                        td.whole data-label="Format" { (input.format.map_or("–", |format| format.as_str())) }
+                        td.number data-label="Records" { (grouped(input.tally.records_read)) }
+                        td.number data-label="Damaged" { (grouped(input.tally.damaged_total())) }
+                        td.number data-label="Read" { (bytes(input.tally.bytes_read)) }
+                        td data-label="SHA-256" { (hash(hashes.get(input.name.as_str()).copied())) }
                     }
                 }
                 @for (path, sha256) in others.iter().take(LINES_MAX) {
                     tr {
-                        td { (Outside(path)) }
-                        td colspan="4" { span.note { "routes, policy or evidence" } }
-                        td { (hash(Some(sha256))) }
+                        td data-label="File" { (Outside(path)) }
+                        td colspan="4" data-label="Read as" { span.note { "routes, policy or evidence" } }
+                        td data-label="SHA-256" { (hash(Some(sha256))) }
                     }
                 }
             }
@@ -191,7 +191,7 @@ fn inputs(report: &CoverageReport) -> Markup {
     html! {
         section aria-labelledby="inputs" {
             h2 id="inputs" { "Files that were read" }
-            (scrolling("Files that were read", &table))
+            (table)
             (and_more(report.inputs.len(), LINES_MAX, "input", "inputs"))
             (and_more(others.len(), LINES_MAX, "other file", "other files"))
         }

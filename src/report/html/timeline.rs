@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{legend, scrolling, segment};
+use super::{legend, segment};
 use crate::coverage::{CoverageReport, CoverageTotals, Verdict};
 use crate::report::coverage_summary::{flows, time_short};
 use crate::report::display::{bytes, grouped};
@@ -59,7 +59,7 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
             }
             details {
                 summary { "The timeline as a table" }
-                (scrolling("Timeline", &columns.table()))
+                (columns.table())
             }
         }
     }
@@ -143,12 +143,12 @@ impl Columns {
 
     fn table(&self) -> Markup {
         html! {
-            table {
+            table.sums {
                 thead { tr {
                     th scope="col" { "From" }
                     th scope="col" { "Verdict" }
                     th.number scope="col" { "Flows" }
-                    th.number scope="col" { "Packets" }
+                    th.number.aside scope="col" { "Packets" }
                     th.number scope="col" { "Bytes" }
                 } }
                 tbody {
@@ -158,7 +158,7 @@ impl Columns {
                                 td { (time_short(self.time_ns(*index))) }
                                 td { code { (verdict) } }
                                 td.number { (grouped(totals.flows)) }
-                                td.number { (grouped(totals.packets)) }
+                                td.number.aside { (grouped(totals.packets)) }
                                 td.number { (bytes(totals.bytes)) }
                             }
                         }
