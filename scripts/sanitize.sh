@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of the look-up kernels and of flow logs under AddressSanitizer, which sees what reads
-# without bounds checks would read outside their tables. Needs a nightly compiler, and builds into a folder of its own.
+# without bounds checks would read outside their tables. Needs a nightly compiler, and builds into a
+# folder of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
