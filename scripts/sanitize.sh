@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of the look-up kernels under AddressSanitizer, which sees what reads without bounds
-# checks would read outside their tables. Needs a nightly compiler, and builds into a folder of its own.
+# Runs the tests of the look-up kernels and of flow logs under AddressSanitizer, which sees what reads
+# without bounds checks would read outside their tables. Needs a nightly compiler, and builds into a
+# folder of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,5 +16,5 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     exit 0
 fi
 run() { cargo +nightly test --locked --no-default-features --target "$host" "$@"; }
-run --lib -- lpm:: memory::
+run --lib -- lpm:: memory:: traffic::flowlog::
 run --test equivalence
