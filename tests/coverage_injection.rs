@@ -1,9 +1,10 @@
-//! Hostile texts in every name of a snapshot, a policy, traffic and logs, through the program: what
-//! it writes is text everywhere, and nothing else.
+//! Hostile texts in every name and in every field of a snapshot, a policy, traffic and logs, through
+//! the program: what it writes is text everywhere, and nothing else.
 
 #![forbid(unsafe_code)]
 #![cfg(feature = "cli")]
 
+mod injection;
 #[allow(dead_code, reason = "another test program uses the rest")]
 #[path = "coverage/lab.rs"]
 mod lab;
@@ -13,77 +14,16 @@ mod recipes;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use html5ever::tendril::TendrilSink;
+use injection::fields::{self, Estate, Place};
+use injection::outputs::{
+    assert_inert, assert_junit, assert_neutral, assert_plain, assert_reversible, assert_sarif, run,
+};
+use injection::payloads::PAYLOADS;
 use lab::{Flow, Lab, Observer, files_of, flow};
-use markup5ever_rcdom::{Handle, NodeData, RcDom};
+use rayon::prelude::*;
 use recipes::estates;
 use serde_json::Value;
-
-/// Markup, terminal escapes, bidirectional controls, formulas, what XML forbids, and quoting.
-const PAYLOADS: [&str; 60] = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(1)</script>",
-    "</style><script>alert(1)</script>",
-    "</title><img src=x onerror=alert(1)>",
-    "</svg><script>alert(1)</script>",
-    "--><script>alert(1)</script>",
-    "]]><script>alert(1)</script>",
-    "<![CDATA[x]]>",
-    "<!--",
-    "<img src=x onerror=alert(1)>",
-    "\"><img src=x onerror=alert(1)>",
-    "'><svg onload=alert(1)>",
-    "\" onmouseover=\"alert(1)",
-    "' onfocus='alert(1)' autofocus='",
-    "` onload=`alert(1)",
-    "<iframe src=javascript:alert(1)>",
-    "<a href=javascript:alert(1)>x</a>",
-    "<base href=//evil.example/>",
-    "<meta http-equiv=refresh content=0;url=//evil.example/>",
-    "<link rel=stylesheet href=//evil.example/x.css>",
-    "<style>*{background:url(//evil.example/)}</style>",
-    "<form action=//evil.example/>",
-    "<math><mi xlink:href=javascript:alert(1)>",
-    "&lt;script&gt;",
-    "&#60;script&#62;",
-    "&amp;amp;",
-    "&nbsp;&unknown;",
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "<?xml version=\"1.0\"?>",
-    "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>&e;",
-    "\u{1b}[31mred",
-    "\u{1b}]0;title\u{7}",
-    "\u{1b}[2J\u{1b}[H",
-    "\u{1b}]8;;https://evil.example\u{1b}\\link",
-    "\u{9b}31m",
-    "\u{90}q\u{9c}",
-    "\u{7f}\u{8}\u{8}",
-    "a\rb",
-    "a\nb",
-    "a\tb",
-    "\u{0}",
-    "\u{1}\u{1f}",
-    "\u{202e}gnp.exe",
-    "\u{2066}x\u{2069}",
-    "\u{200f}x\u{200e}",
-    "\u{2028}x\u{2029}",
-    "\u{feff}x",
-    "\u{fffe}\u{ffff}",
-    "=1+1",
-    "=HYPERLINK(\"https://evil.example\")",
-    "+1",
-    "-1",
-    "@SUM(A1)",
-    "\t=1",
-    "\r=1",
-    "'=1",
-    "\"quoted\",comma;semicolon",
-    "%s%n{}{0}$(id)`id`",
-    "../../etc/passwd",
-];
 
 const POLICY: &str = r#"
 [[require]]
@@ -176,8 +116,7 @@ fn payloads_stay_texts_in_every_report() {
         };
         assert_inert(&read("out.html"), payload);
         assert_sarif(&read("out.sarif"), payload);
-        let xml = read("out.xml");
-        roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{payload:?}: {error}"));
+        assert_junit(&read("out.xml"), payload);
         let json: Value = serde_json::from_str(&read("out.json")).expect("JSON");
         assert_eq!(json["by_rule"][0]["rule"], payload);
     }
@@ -204,136 +143,114 @@ fn payloads_are_neutral_in_every_other_command_and_reversible_in_csv() {
             assert!(payload.contains('/'), "{payload:?}");
             continue;
         }
-        let (neutral, raw) = (rows(&neutral.stdout), rows(&raw.stdout));
-        assert_eq!(neutral.len(), raw.len());
-        let mut seen = false;
-        for (neutral, raw) in neutral.iter().flatten().zip(raw.iter().flatten()) {
-            let is_formula = neutral.starts_with(['=', '+', '-', '@', '\t', '\r']);
-            assert!(!is_formula || neutral.parse::<f64>().is_ok(), "{payload:?}: {neutral:?}");
-            // What was put before a text can be taken away again.
-            assert!(neutral == raw || neutral.strip_prefix('\'') == Some(raw), "{neutral:?}");
-            seen |= raw.contains(payload);
-        }
+        let texts = assert_reversible(&neutral.stdout, &raw.stdout, payload);
+        let seen = texts.iter().any(|text| text.contains(payload));
         assert!(seen, "{payload:?} is in no column");
     }
 }
 
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_nexthop"))
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("the program runs");
-    Run {
-        code: output.status.code().expect("was not ended by a signal"),
-        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-    }
-}
-
-/// Nothing that steers a terminal or reorders what is read.
-fn assert_neutral(run: &Run, payload: &str) {
-    assert!(run.code < 70, "{payload:?}: {}", run.stderr);
-    for text in [&run.stdout, &run.stderr] {
-        for character in text.chars() {
-            let is_control = character.is_control() && character != '\n';
-            let reorders = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
-            assert!(!is_control && !reorders, "{payload:?}: {character:?} in {text}");
-        }
-    }
-}
-
-/// No script, no handler, and no reference but within the page.
-fn assert_inert(page: &str, payload: &str) {
-    let document = html5ever::parse_document(RcDom::default(), Default::default()).one(page);
-    assert!(document.errors.borrow().is_empty(), "{payload:?}: {:?}", document.errors.borrow());
-    walk(&document.document, &mut |name, attributes| {
-        let forbidden = ["script", "iframe", "object", "embed", "base", "link", "form", "img"];
-        assert!(!forbidden.contains(&name), "{payload:?}: <{name}>");
-        for (attribute, value) in attributes {
-            assert!(!attribute.starts_with("on"), "{payload:?}: {attribute}");
-            if ["href", "src", "action", "data"].contains(&attribute.as_str()) {
-                assert!(value.starts_with('#'), "{payload:?}: {attribute}={value}");
-            }
-        }
-    });
-}
-
-fn walk(node: &Handle, each: &mut impl FnMut(&str, &[(String, String)])) {
-    if let NodeData::Element { name, attrs, .. } = &node.data {
-        let attributes: Vec<(String, String)> = attrs
-            .borrow()
-            .iter()
-            .map(|attribute| (attribute.name.local.to_string(), attribute.value.to_string()))
-            .collect();
-        each(&name.local, &attributes);
-    }
-    for child in node.children.borrow().iter() {
-        walk(child, each);
-    }
-}
-
-/// What SARIF 2.1.0 requires of a log with one run and of its results.
-///
-/// Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01",
-/// §3.13, §3.14, §3.18, §3.19, §3.27 (required properties and ranges of indices).
-fn assert_sarif(text: &str, payload: &str) {
-    let log: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{payload:?}: {e}"));
-    assert_eq!(log["version"], "2.1.0");
-    let runs = log["runs"].as_array().expect("runs");
-    assert_eq!(runs.len(), 1);
-    let driver = &runs[0]["tool"]["driver"];
-    assert!(driver["name"].is_string());
-    let rules = driver["rules"].as_array().expect("rules");
-    let ids: Vec<&str> = rules.iter().map(|rule| rule["id"].as_str().expect("an id")).collect();
-    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "ids are unique");
-    let artifacts = runs[0]["artifacts"].as_array().map_or(0, Vec::len);
-    for result in runs[0]["results"].as_array().expect("results") {
-        let rule = result["ruleIndex"].as_u64().expect("an index");
-        let rule = usize::try_from(rule).expect("a small index");
-        assert_eq!(result["ruleId"], ids[rule]);
-        assert!(result["message"]["text"].as_str().is_some_and(|text| !text.is_empty()));
-        let level = result["level"].as_str().unwrap_or("warning");
-        assert!(["none", "note", "warning", "error"].contains(&level), "{level}");
-        for location in result["locations"].as_array().into_iter().flatten() {
-            let artifact = &location["physicalLocation"]["artifactLocation"];
-            if let Some(index) = artifact["index"].as_u64() {
-                assert!(usize::try_from(index).expect("a small index") < artifacts);
-            }
-            if let Some(uri) = artifact["uri"].as_str() {
-                let is_reference = uri.is_ascii() && !uri.contains([' ', '<', '>', '"', '\\']);
-                assert!(is_reference, "{payload:?}: {uri}");
+/// One field at a time, so that what one of them breaks hides no other; then all that break
+/// nothing at once, so that each meets every payload.
+#[test]
+fn payloads_in_any_field_stay_texts() {
+    let estates = fields::estates();
+    let totals: Vec<Value> = estates
+        .iter()
+        .map(|estate| {
+            let report = verified(estate, "as it is", &[], |folder| estate.write(folder));
+            report.expect("the estate is sound")["totals"].clone()
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    let mut kinds = Vec::new();
+    for (estate, totals) in estates.iter().zip(&totals) {
+        for field in estate.fields() {
+            if seen.insert(field.kind.clone()) {
+                kinds.push((estate, totals, field));
             }
         }
     }
+    assert!(kinds.len() > 200, "only {} kinds of fields", kinds.len());
+    let harmless: BTreeSet<&str> = kinds
+        .par_iter()
+        .enumerate()
+        .filter_map(|(number, (estate, totals, field))| {
+            let with = |number: usize, place| {
+                let payload = PAYLOADS[number % PAYLOADS.len()];
+                let case = format!("{} {}: {payload:?} {place:?}", estate.name, field.kind);
+                verified(estate, &case, &[], |folder| {
+                    estate.write_with(folder, field, payload, place);
+                })
+            };
+            if number % 4 == 0 {
+                with(number / 4 * 7 + 3, Place::Whole);
+            }
+            let report = with(number, Place::End)?;
+            (report["totals"] == **totals).then_some(field.kind.as_str())
+        })
+        .collect();
+    let rounds: Vec<(&Estate, usize)> = estates
+        .iter()
+        .flat_map(|estate| (0..fields::ROUNDS).map(move |round| (estate, round)))
+        .collect();
+    let reports: Vec<Option<Value>> = rounds
+        .par_iter()
+        .map(|(estate, round)| {
+            let mut all = estate.fields();
+            all.retain(|field| {
+                estate.is_identifier(field) || harmless.contains(field.kind.as_str())
+            });
+            let case = format!("{} in round {round}", estate.name);
+            // The rows take three runs more.
+            let more: &[&str] = if round % 5 == 0 { &["--csv-raw"] } else { &[] };
+            verified(estate, &case, more, |folder| {
+                estate.write_with_all(folder, &all, *round);
+            })
+        })
+        .collect();
+    let failed = reports.iter().filter(|report| report.is_none()).count();
+    assert!(failed * 4 < rounds.len(), "{failed} of {} runs reported nothing", rounds.len());
+    let shown: String = reports.iter().flatten().map(Value::to_string).collect();
+    for payload in PAYLOADS {
+        let quoted = Value::from(payload).to_string();
+        assert!(shown.contains(quoted.trim_matches('"')), "{payload:?} is in no report");
+    }
 }
 
-/// The fields of a CSV document, by RFC 4180.
-fn rows(text: &str) -> Vec<Vec<String>> {
-    let mut rows = vec![vec![String::new()]];
-    let mut is_quoted = false;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let row = rows.last_mut().expect("a row");
-        let field = row.last_mut().expect("a field");
-        match character {
-            '"' if is_quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                field.push('"');
-            }
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => row.push(String::new()),
-            '\n' if !is_quoted => rows.push(vec![String::new()]),
-            '\r' if !is_quoted && characters.peek() == Some(&'\n') => {}
-            other => field.push(other),
-        }
+/// Verifies an estate, holds what every output is, and returns the report for programs; none where
+/// a run ended with an error. With `more` arguments it runs once more, and the rows of both runs
+/// are the same texts.
+fn verified(estate: &Estate, case: &str, more: &[&str], write: impl Fn(&Path)) -> Option<Value> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    write(folder);
+    let words = "verify --no-progress -v --routes snapshot --policy policy.toml --evidence evidence \
+                 --require private-endpoints,on-premises --html out.html --sarif out.sarif \
+                 --junit out.xml --json out.json -o rows.csv traffic";
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let outcome = run(folder, &words);
+    assert_neutral(&outcome, case);
+    if outcome.code == 2 {
+        assert_ne!(case, "as it is", "{}: {}", estate.name, outcome.stderr);
+        return None;
     }
-    rows
+    let read = |name: &str| {
+        fs::read_to_string(folder.join(name))
+            .unwrap_or_else(|error| panic!("{case}: {name}: {error}: {}", outcome.stderr))
+    };
+    assert_inert(&read("out.html"), case);
+    assert_sarif(&read("out.sarif"), case);
+    assert_junit(&read("out.xml"), case);
+    for name in ["out.html", "out.sarif", "out.xml", "out.json"] {
+        assert_plain(&read(name), case);
+    }
+    if !more.is_empty() {
+        let neutral = read("rows.csv");
+        assert_ne!(run(folder, &[&words[..], more].concat()).code, 2, "{case}");
+        assert_reversible(&neutral, &read("rows.csv"), case);
+        let classify = ["classify", "--routes", "snapshot", "--format", "csv", "traffic"];
+        let raw = run(folder, &[&classify[..], more].concat());
+        assert_reversible(&run(folder, &classify).stdout, &raw.stdout, case);
+    }
+    Some(serde_json::from_str(&read("out.json")).unwrap_or_else(|e| panic!("{case}: {e}")))
 }

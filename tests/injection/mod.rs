@@ -1,0 +1,5 @@
+//! Hostile texts, where they are put, and what every output holds all the same.
+
+pub mod fields;
+pub mod outputs;
+pub mod payloads;
