@@ -8,22 +8,20 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::traffic_run::{
-    TrafficRun, TrafficRunError, assert_balanced, judge_inputs, room, use_threads,
-};
+use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
 use super::verify_args::{VerifyArgs, VerifyFormat};
 use super::{Console, ExitCode, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{
-    BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FlowGatherer, Places, Policy,
-    RowKeeper, Verifier,
+    BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FirewallTrafficEvidence,
+    FlowGatherer, Places, Policy, RowKeeper, Verifier,
 };
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
     write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
 };
 use crate::traffic::firewall::FirewallLogReader;
-use crate::traffic::{DecodeOptions, Input, Tally, find_inputs};
+use crate::traffic::{DecodeOptions, Input, ReadOptions, Tally, TrafficReader, find_inputs};
 
 /// Verifies, reports.
 ///
@@ -66,22 +64,18 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         memory_bytes_max,
         room: room(),
     };
-    let failed = |error| match error {
-        TrafficRunError::Input(error) => anyhow::Error::from(error),
-        TrafficRunError::Rows(error) => anyhow::Error::from(error),
-    };
     let (summary, mut report, rows) = match rows_file(args)? {
         None => {
-            let (summary, flows) = run.classify(gatherer).map_err(failed)?;
+            let (summary, flows) = run.classify(gatherer).map_err(anyhow::Error::from)?;
             assert_balanced(&summary);
-            let evidence = evidence(args, &logs, console)?;
+            let evidence = evidence(args, &logs, &run, &places)?;
             (summary, verifier.verify(flows, evidence)?, None)
         }
         Some(mut writer) => {
             let keeper = RowKeeper::new(gatherer, memory_bytes_max, room());
-            let (summary, kept) = run.classify(keeper).map_err(failed)?;
+            let (summary, kept) = run.classify(keeper).map_err(anyhow::Error::from)?;
             assert_balanced(&summary);
-            let evidence = evidence(args, &logs, console)?;
+            let evidence = evidence(args, &logs, &run, &places)?;
             let report = verifier.verify_rows(kept, evidence, &mut writer)?;
             (summary, report, Some(writer.finish()?))
         }
@@ -139,27 +133,41 @@ fn policy(args: &VerifyArgs) -> Result<Policy> {
     Ok(policy)
 }
 
-/// Reads every firewall log. A file of a folder that is no such log is passed over with a note.
-fn evidence(args: &VerifyArgs, logs: &[Input], console: Console) -> Result<FirewallEvidence> {
+/// Reads all evidence. A file of a folder that is none is passed over with a note.
+fn evidence(
+    args: &VerifyArgs,
+    logs: &[Input],
+    run: &TrafficRun<'_>,
+    places: &Places,
+) -> Result<FirewallEvidence> {
     const RECORDS_A_READ: usize = 4096;
     let mut evidence = FirewallEvidence {
         time_tolerance_ns: i64::from(args.time_tolerance) * 1_000_000_000,
         ..FirewallEvidence::default()
     };
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
+    let console = run.console;
     for log in logs {
         let name = log.name.as_str();
         let mut reader = FirewallLogReader::open(log.open()?);
-        if !reader.is_recognised() {
-            ensure!(!log.is_named, "{name}: is no firewall log");
-            console.note(&format!("{name}: ignored: no firewall log"));
-            continue;
-        }
         let mut gathered = FirewallLogEvidence::new(name);
         let mut tally = Tally::default();
         let mut records = Vec::new();
         while reader.read(&mut records, RECORDS_A_READ, &mut tally) {
             records.iter().for_each(|record| gathered.add(record));
+        }
+        // JSON without a firewall's line may be a flow log.
+        if gathered.is_empty()
+            && let Some(traffic) = traffic_evidence(log, run, places)?
+        {
+            evidence.add_traffic(traffic, window);
+            continue;
+        }
+        if !reader.is_recognised() {
+            let what = "no firewall log, flow log or capture";
+            ensure!(!log.is_named, "{name}: is {what}");
+            console.note(&format!("{name}: ignored: {what}"));
+            continue;
         }
         if tally.damaged_total() > 0 {
             console.warning(&format!(
@@ -171,6 +179,45 @@ fn evidence(args: &VerifyArgs, logs: &[Input], console: Console) -> Result<Firew
         evidence.add(gathered, reader.has_category_column(), window);
     }
     Ok(evidence)
+}
+
+/// Reads a flow log or a capture that was taken at a firewall; `None` where it is neither.
+fn traffic_evidence(
+    log: &Input,
+    run: &TrafficRun<'_>,
+    places: &Places,
+) -> Result<Option<FirewallTrafficEvidence>> {
+    let reader = TrafficReader::open(log.open()?, ReadOptions::default());
+    if log.path.is_none() || !reader.looks_like_traffic() {
+        return Ok(None);
+    }
+    drop(reader);
+    let name = log.name.as_str();
+    let run = TrafficRun {
+        inputs: std::slice::from_ref(log),
+        options: run.options.clone(),
+        is_progress_shown: false,
+        ..*run
+    };
+    let sink = FirewallTrafficEvidence::new(name, places);
+    let (summary, traffic) = run.classify(sink).map_err(anyhow::Error::from)?;
+    let damaged = summary.total.damaged_total();
+    if traffic.is_empty() {
+        return Ok(None);
+    }
+    if damaged > 0 {
+        run.console.warning(&format!(
+            "{name}: {damaged} of {} records are damaged, and show nothing",
+            summary.total.records_read
+        ));
+    }
+    if traffic.elsewhere() > 0 {
+        run.console.warning(&format!(
+            "{name}: {} flows were not recorded by a firewall's NIC or subnet, and show nothing",
+            traffic.elsewhere()
+        ));
+    }
+    Ok(Some(traffic))
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.

@@ -9,7 +9,7 @@ use super::EvidenceSource;
 use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
-use crate::net::protocol::TCP;
+use crate::net::protocol::{TCP, UDP};
 
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,12 +249,19 @@ impl Evidence {
                     })
             })
         };
+        // What was recorded at a firewall shows every connection, whichever rule let it pass; flow
+        // logs know no other protocols than these.
+        let by_traffic = match flow.protocol {
+            TCP | UDP => covers(&["capture", "flow_log"]),
+            _ => covers(&["capture"]),
+        };
         let by_rule = match (is_from_internet, flow.protocol) {
             (true, _) => covers(&["*", "AZFWNatRule"]),
             (false, TCP) => covers(&["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"]),
             (false, _) => true,
         };
-        flow.shows_begin && by_rule && covers(&["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"])
+        let by_rules = by_rule && covers(&["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"]);
+        flow.shows_begin && (by_traffic || by_rules)
     }
 }
 
@@ -288,7 +295,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::protocol::UDP;
 
     const SECOND: i64 = 1_000_000_000;
 

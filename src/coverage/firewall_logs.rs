@@ -51,6 +51,11 @@ impl FirewallLogEvidence {
         }
     }
 
+    /// Returns true where there was no line at all.
+    pub fn is_empty(&self) -> bool {
+        self.firewalls.is_empty()
+    }
+
     /// Returns the lines and the sources that they make, one for each firewall, by name. A line's
     /// source is its place among them.
     ///
@@ -145,7 +150,7 @@ fn evidence_of(record: &FirewallRecord, source_number: u32) -> EvidenceRecord {
 }
 
 /// Returns the hour that a blob's path names: `…/y=2025/m=01/d=20/h=18/m=00/PT1H.json`.
-fn hour_of_path(path: &str) -> Option<(i64, i64)> {
+pub(super) fn hour_of_path(path: &str) -> Option<(i64, i64)> {
     const HOUR_NS: i64 = 3600 * 1_000_000_000;
     let parts: Vec<&str> = path.split(['/', '\\']).collect();
     let [year, month, day, hour] = parts.windows(4).find_map(|parts| {

@@ -22,8 +22,8 @@ use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdi
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
     CoverageReport, CoverageTotals, EvidenceRecord, EvidenceSource, Finding, FindingCode,
-    FirewallLogEvidence, Places, Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way,
-    unobservable,
+    FirewallLogEvidence, FirewallTrafficEvidence, Places, Policy, PoolMember, PoolProblem,
+    Unobservable, Verdict, Via, Way, unobservable,
 };
 use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
@@ -86,6 +86,15 @@ impl FirewallEvidence {
         records.iter_mut().for_each(|record| record.source_number += before);
         self.records.extend(records);
         self.sources.extend(sources);
+    }
+
+    /// Adds a flow log or a capture that was taken at a firewall.
+    pub fn add_traffic(&mut self, traffic: FirewallTrafficEvidence, window_ns: Option<(i64, i64)>) {
+        let (mut records, source) = traffic.finish(window_ns);
+        let number = u32::try_from(self.sources.len()).expect("far fewer than 2^32 logs");
+        records.iter_mut().for_each(|record| record.source_number = number);
+        self.records.extend(records);
+        self.sources.push(source);
     }
 }
 
