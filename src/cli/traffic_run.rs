@@ -32,6 +32,15 @@ pub(super) enum TrafficRunError {
     Rows(io::Error),
 }
 
+impl From<TrafficRunError> for anyhow::Error {
+    fn from(error: TrafficRunError) -> Self {
+        match error {
+            TrafficRunError::Input(error) => error.into(),
+            TrafficRunError::Rows(error) => error.into(),
+        }
+    }
+}
+
 impl TrafficRun<'_> {
     /// Classifies every input into `sink`. A file of a folder that is no traffic at first sight is
     /// passed over with a note; a named one is damage.

@@ -30,7 +30,8 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub require: Vec<String>,
 
-    /// Firewall logs that may show the flows: files or folders; may be repeated.
+    /// Firewall logs, and flow logs and captures taken at a firewall, that may show the flows: files or
+    /// folders; may be repeated.
     #[arg(long, value_name = "LOG")]
     pub evidence: Vec<PathBuf>,
 

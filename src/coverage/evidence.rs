@@ -9,7 +9,7 @@ use super::EvidenceSource;
 use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
-use crate::net::protocol::TCP;
+use crate::net::protocol::{TCP, UDP};
 use crate::spill::{RecordBytes, ShortRecord};
 
 /// One line of a firewall's log, as far as it can show a flow.
@@ -109,14 +109,17 @@ pub(super) struct EvidenceLines(Vec<Line>);
 
 /// When logs of each firewall tell of each kind of rule: spans that do not touch, in order.
 #[derive(Debug, Default)]
-struct Windows(AHashMap<(LogFirewall, RuleKind), Vec<(i64, i64)>>);
+struct Windows(AHashMap<(LogFirewall, EvidenceKind), Vec<(i64, i64)>>);
 
-/// The kinds of rules whose logs must cover a flow before it is missed there.
+/// What must cover a flow's time before the flow is missed there: logs of the rules that may have let
+/// it pass, or a record of everything that came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum RuleKind {
+enum EvidenceKind {
     Network,
     Application,
     Nat,
+    Capture,
+    FlowLog,
 }
 
 /// What a flow and a line have in common: destination, source port, destination port, protocol.
@@ -278,12 +281,16 @@ impl Evidence {
             let holds = |of| self.windows.hold(of, kind, flow.start_time_ns);
             holds(LogFirewall::OnlyOne) || holds(LogFirewall::Known(firewall))
         };
+        // What was recorded at a firewall shows every connection, whichever rule let it pass; flow
+        // logs know no other protocols than these.
+        let by_traffic = covers(EvidenceKind::Capture)
+            || matches!(flow.protocol, TCP | UDP) && covers(EvidenceKind::FlowLog);
         let by_rule = match (is_from_internet, flow.protocol) {
-            (true, _) => covers(RuleKind::Nat),
-            (false, TCP) => covers(RuleKind::Application),
+            (true, _) => covers(EvidenceKind::Nat),
+            (false, TCP) => covers(EvidenceKind::Application),
             (false, _) => true,
         };
-        flow.shows_begin && by_rule && covers(RuleKind::Network)
+        flow.shows_begin && (by_traffic || by_rule && covers(EvidenceKind::Network))
     }
 }
 
@@ -293,7 +300,7 @@ impl Windows {
         let mut windows: AHashMap<_, Vec<(i64, i64)>> = AHashMap::new();
         for (source, &firewall) in sources.iter().zip(firewalls) {
             let window = (source.from_ns, source.to_ns);
-            for kind in RuleKind::ALL {
+            for kind in EvidenceKind::ALL {
                 let covers = source.categories.iter().any(|category| kind.is_logged_as(category));
                 if covers && source.from_ns <= source.to_ns {
                     windows.entry((firewall, kind)).or_default().push(window);
@@ -313,7 +320,7 @@ impl Windows {
         Self(windows)
     }
 
-    fn hold(&self, firewall: LogFirewall, kind: RuleKind, time_ns: i64) -> bool {
+    fn hold(&self, firewall: LogFirewall, kind: EvidenceKind, time_ns: i64) -> bool {
         self.0.get(&(firewall, kind)).is_some_and(|spans| {
             let after = spans.partition_point(|span| span.0 <= time_ns);
             after > 0 && time_ns <= spans[after - 1].1
@@ -321,14 +328,17 @@ impl Windows {
     }
 }
 
-impl RuleKind {
-    const ALL: [Self; 3] = [Self::Network, Self::Application, Self::Nat];
+impl EvidenceKind {
+    const ALL: [Self; 5] =
+        [Self::Network, Self::Application, Self::Nat, Self::Capture, Self::FlowLog];
 
     fn is_logged_as(self, category: &str) -> bool {
         let names: &[&str] = match self {
             Self::Network => &["*", "AZFWNetworkRule", "AzureFirewallNetworkRule"],
             Self::Application => &["*", "AZFWApplicationRule", "AzureFirewallApplicationRule"],
             Self::Nat => &["*", "AZFWNatRule"],
+            Self::Capture => &["capture"],
+            Self::FlowLog => &["flow_log"],
         };
         names.iter().any(|name| category.eq_ignore_ascii_case(name))
     }
@@ -417,7 +427,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::protocol::UDP;
 
     const SECOND: i64 = 1_000_000_000;
 

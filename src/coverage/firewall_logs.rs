@@ -5,7 +5,9 @@ use std::io;
 
 use ahash::RandomState;
 
-use super::{EvidenceCategory, EvidenceRecord, EvidenceSource, FlowGatherer};
+use super::{
+    EvidenceCategory, EvidenceRecord, EvidenceSource, FirewallTrafficEvidence, FlowGatherer,
+};
 use crate::spill::{PartitionBuffers, Partitions, SpillRoom};
 use crate::traffic::firewall::{
     FirewallCategory, FirewallDestination, FirewallName, FirewallRecord,
@@ -71,7 +73,30 @@ impl FirewallEvidence {
         covers_every_category: bool,
         window_ns: Option<(i64, i64)>,
     ) -> io::Result<()> {
-        let (mut records, sources) = log.finish(covers_every_category, window_ns);
+        let (records, sources) = log.finish(covers_every_category, window_ns);
+        self.add_records(records, sources)
+    }
+
+    /// Adds a flow log or a capture that was taken at a firewall.
+    ///
+    /// # Errors
+    ///
+    /// When the room fails.
+    pub fn add_traffic(
+        &mut self,
+        traffic: FirewallTrafficEvidence,
+        window_ns: Option<(i64, i64)>,
+    ) -> io::Result<()> {
+        let (records, source) = traffic.finish(window_ns);
+        self.add_records(records, vec![source])
+    }
+
+    /// A record's source is its place among `sources`.
+    fn add_records(
+        &mut self,
+        mut records: Vec<EvidenceRecord>,
+        sources: Vec<EvidenceSource>,
+    ) -> io::Result<()> {
         let before = u32::try_from(self.sources.len()).expect("far fewer than 2^32 logs");
         for record in &mut records {
             record.source_number += before;
@@ -106,6 +131,11 @@ impl FirewallLogEvidence {
             let source = u32::try_from(number).expect("far fewer than 2^32 firewalls");
             self.records.push(evidence_of(record, source));
         }
+    }
+
+    /// Returns true where there was no line at all.
+    pub fn is_empty(&self) -> bool {
+        self.firewalls.is_empty()
     }
 
     /// Returns the lines and the sources that they make, one for each firewall, by name. A line's
@@ -202,7 +232,7 @@ fn evidence_of(record: &FirewallRecord, source_number: u32) -> EvidenceRecord {
 }
 
 /// Returns the hour that a blob's path names: `…/y=2025/m=01/d=20/h=18/m=00/PT1H.json`.
-fn hour_of_path(path: &str) -> Option<(i64, i64)> {
+pub(super) fn hour_of_path(path: &str) -> Option<(i64, i64)> {
     const HOUR_NS: i64 = 3600 * 1_000_000_000;
     let parts: Vec<&str> = path.split(['/', '\\']).collect();
     let [year, month, day, hour] = parts.windows(4).find_map(|parts| {

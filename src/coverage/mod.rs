@@ -9,6 +9,7 @@ mod evidence;
 mod evidence_verdict;
 mod firewall_logs;
 mod firewall_names;
+mod firewall_traffic;
 mod flows;
 mod kept_rows;
 mod mend;
@@ -28,6 +29,7 @@ mod verify;
 
 pub use evidence::{EvidenceCategory, EvidenceRecord};
 pub use firewall_logs::{FirewallEvidence, FirewallLogEvidence};
+pub use firewall_traffic::{FirewallTrafficEvidence, FirewallTrafficRows};
 pub use flows::{FlowGatherer, ObservedFlows};
 pub use places::Places;
 pub use policy::{BuiltIn, BuiltInError, Exemption, Policy, PolicyError, Rule, Selector, Via};

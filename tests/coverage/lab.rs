@@ -235,7 +235,7 @@ impl Flow {
 }
 
 impl Observer {
-    fn log(&self, tuples: &[String]) -> String {
+    pub fn log(&self, tuples: &[String]) -> String {
         let target = match self.subnet {
             Some(subnet) => subnet_id(self.vnet, subnet),
             None => id("virtualNetworks", self.vnet),

@@ -455,3 +455,27 @@ fn every_row_has_its_verdict_and_those_that_stand_for_no_flow_name_the_one_that_
         assert_eq!(rows_of(&lab, more), rows, "{more:?}");
     }
 }
+
+#[test]
+fn what_was_recorded_at_the_firewall_is_evidence_and_no_flow_to_judge() {
+    let flows = on_premises_flows();
+    let seen = [&flows[..1], &flows[2..]].concat();
+    let tuples: Vec<String> = seen.iter().flat_map(Flow::tuples).collect();
+    lab(POLICIES_AND_ROUTE)
+        .flows("gateway", GATEWAY, &flows)
+        .evidence("firewall.json", &FIREWALL.log(&tuples))
+        .verify(&[])
+        .assert(1, &[("covered", 2), ("missing", 1)])
+        .assert_findings(&[("192.168.0.4", "10.13.77.5", "missing_evidence")]);
+}
+
+#[test]
+fn what_a_flow_log_recorded_elsewhere_is_no_evidence() {
+    let flows = on_premises_flows();
+    let tuples: Vec<String> = flows.iter().flat_map(Flow::tuples).collect();
+    lab(POLICIES_AND_ROUTE)
+        .flows("gateway", GATEWAY, &flows)
+        .evidence("vm.json", &HUB_VM.log(&tuples))
+        .verify(&[])
+        .assert(0, &[("covered_unconfirmed", 3)]);
+}
