@@ -85,14 +85,16 @@ pub fn estates() -> Vec<Estate> {
         "app-service-integration",
         "backend-pools",
     ];
-    let private_link =
-        private_link::files().into_iter().map(|(path, content)| (path.to_owned(), content));
-    let mut all = vec![Estate::new("private-link", private_link.collect())];
+    let mut all = Vec::new();
     for scenario in scenarios::all() {
         if FOLDERS.contains(&scenario.folder) {
             all.push(Estate::new(scenario.folder, scenario.files()));
         }
     }
+    // The largest comes last: what another estate has, too, is tried there.
+    let private_link =
+        private_link::files().into_iter().map(|(path, content)| (path.to_owned(), content));
+    all.push(Estate::new("private-link", private_link.collect()));
     all
 }
 
