@@ -7,7 +7,7 @@ pub(super) const TUPLE_BYTES: usize = 128;
 
 /// Returns where commas and dots, and where quotes stand, the first byte in the lowest bit.
 ///
-/// Cost: about 5 ns; the plain form takes ten times as long.
+/// Cost: eight vectors of 16 bytes, whatever the tuple; no branch depends on what stands in it.
 #[inline(always)]
 pub(super) fn marks(bytes: &[u8; TUPLE_BYTES]) -> (u128, u128) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
