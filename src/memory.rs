@@ -11,8 +11,8 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-/// Items of a fixed number, in memory that begins a cache line, or a huge page if there are enough
-/// of them for one.
+/// Items of a fixed number, in memory that begins a cache line, or whole huge pages if there are
+/// enough of them for one.
 pub(crate) struct HugeSlice<T> {
     items: NonNull<T>,
     length: usize,

@@ -259,7 +259,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PERCENT", default_value = "10", requires = "baseline")]
     pub tolerance: Percent,
 
-    /// How often each is measured; the median counts.
+    /// How many rounds there are; of a round the fastest pass counts, and of rounds the median.
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,

@@ -27,7 +27,7 @@
 //! |---|---|---|---|
 //! | naive | O(n) | n | 20 B a route (or so) |
 //! | poptrie | O(n log n + r w) | 1 to 2 + ⌈(w − s) / 6⌉ | 4 B × 2^s (s by size, at most 1 MiB), 24 B a node, 2 B a leaf |
-//! | DIR-24-8 (IPv4) | O(n log n + 2^24) | 1 or 2 | 32 MiB (64 MiB when values and groups overflow 16 bits), 512 B a /24 with longer prefixes |
+//! | DIR-24-8 (IPv4) | O(n log n + 2^24) | 1, or 4 | 16 MiB (32 MiB for more than 255 values), and a DIR-16-8-8 of the /24 with longer prefixes |
 //! | ranges | O(n log n) | log2 r | 12 B (IPv4) or 24 B (IPv6) a range |
 
 mod address;

@@ -48,7 +48,7 @@ pub struct Measurement {
     pub count: u64,
     /// Of the answers, which were compared with those of a naive way.
     pub checksum: String,
-    /// The median of all rounds.
+    /// The median of all rounds; of a round, its fastest pass.
     pub per_second: f64,
     /// The slowest round.
     pub per_second_min: f64,
