@@ -1,10 +1,12 @@
 //! A chunk of records → rows and the books.
 
 use super::framing::{FlowLogChunk, RecordUnit, Unit};
+#[cfg(target_arch = "x86_64")]
+use super::kernel::Avx2;
 use super::record::{self, Layout, LogRecord, RecordFault, Text, Version};
 use super::skeleton::{Skeleton, TupleArray};
 use super::tuple::{self, Tuple};
-use super::usual_tuple;
+use super::usual_tuple::{self, UsualTuple};
 use crate::net::MacAddress;
 use crate::traffic::{
     Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally, TextId,
@@ -30,7 +32,7 @@ impl Decoder {
         batch: &mut FlowBatch,
         tally: &mut Tally,
     ) {
-        let mut output = Output { batch, tally, encryption: None };
+        let mut output = Output { batch, tally, encryption: LastWord::default() };
         for unit in chunk.units() {
             match unit {
                 Unit::Record(unit) => self.decode_record(unit, chunk.bytes_of(unit), &mut output),
@@ -104,8 +106,36 @@ fn has_marks_alone(record: &LogRecord, skeleton: &Skeleton) -> bool {
 struct Output<'o> {
     batch: &'o mut FlowBatch,
     tally: &'o mut Tally,
-    /// The word of the last row that had one: nearly all rows have the same.
-    encryption: Option<TextId>,
+    encryption: LastWord,
+}
+
+/// The encryption of the last row that had one: nearly all rows have the same.
+#[derive(Default)]
+struct LastWord {
+    bytes: [u8; 32],
+    length: usize,
+    id: Option<TextId>,
+}
+
+impl LastWord {
+    fn of(bytes: &[u8], id: TextId) -> Self {
+        let mut kept = [0; 32];
+        match kept.get_mut(..bytes.len()) {
+            Some(start) => start.copy_from_slice(bytes),
+            None => return Self::default(),
+        }
+        Self { bytes: kept, length: bytes.len(), id: Some(id) }
+    }
+
+    /// A word of two letters is compared without a call.
+    #[inline(always)]
+    fn is(&self, word: &[u8]) -> bool {
+        word.len() == self.length
+            && match word {
+                [first, second] => [*first, *second] == self.bytes[..2],
+                _ => *word == self.bytes[..self.length],
+            }
+    }
 }
 
 /// What an output held at some time.
@@ -126,7 +156,31 @@ impl Output<'_> {
     }
 
     fn row(&mut self, tuple: &Tuple<'_>, context: ContextId) {
-        let encryption = tuple.encryption.map(|word| self.encryption(word));
+        let encryption = tuple.encryption.map(|word| self.batch.intern_text(word));
+        self.push(tuple, encryption, context);
+    }
+
+    /// Returns false, and takes nothing, where the encryption is no usual word.
+    #[inline(always)]
+    fn usual_row(&mut self, usual: &UsualTuple<'_>, context: ContextId) -> bool {
+        let encryption = match usual.encryption {
+            b"" => None,
+            word if self.encryption.is(word) => self.encryption.id,
+            bytes => match usual_tuple::word(bytes) {
+                Some(word) => {
+                    let id = self.batch.intern_text(word);
+                    self.encryption = LastWord::of(bytes, id);
+                    Some(id)
+                }
+                None => return false,
+            },
+        };
+        self.push(&usual.tuple, encryption, context);
+        true
+    }
+
+    #[inline(always)]
+    fn push(&mut self, tuple: &Tuple<'_>, encryption: Option<TextId>, context: ContextId) {
         let record = u32::try_from(self.tally.records_read).expect("a chunk is far below 4 GiB");
         self.batch.push(&Row {
             record,
@@ -144,17 +198,6 @@ impl Output<'_> {
             context,
         });
         self.tally.records_read += 1;
-    }
-
-    fn encryption(&mut self, word: &str) -> TextId {
-        match self.encryption {
-            Some(last) if self.batch.text(last) == word => last,
-            _ => {
-                let id = self.batch.intern_text(word);
-                self.encryption = Some(id);
-                id
-            }
-        }
     }
 
     fn damage(&mut self, damage: Damage, offset: u64, detail: impl FnOnce() -> String) {
@@ -426,13 +469,41 @@ fn emit_array(
     context: ContextId,
     output: &mut Output<'_>,
 ) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = Avx2::of_machine() {
+        return kernel.run(
+            #[inline(always)]
+            || {
+                emit_tuples(array, record, context, output, |at| {
+                    usual_tuple::decode_v4(kernel, record, at)
+                })
+            },
+        );
+    }
+    emit_tuples(array, record, context, output, |_| None)
+}
+
+/// `first_way` is tried before the others.
+#[inline(always)]
+fn emit_tuples<'r>(
+    array: &TupleArray,
+    record: &'r [u8],
+    context: ContextId,
+    output: &mut Output<'_>,
+    first_way: impl Fn(usize) -> Option<UsualTuple<'r>>,
+) -> bool {
     let mut at = array.start;
     if at == array.end {
         return true;
     }
     while record[at] == b'"' {
-        let Some((tuple, end)) = decode_tuple(record, at + 1) else { return false };
-        output.row(&tuple, context);
+        let end = match first_way(at + 1) {
+            Some(usual) if output.usual_row(&usual, context) => usual.end,
+            _ => match emit_other_tuple(record, at + 1, context, output) {
+                Some(end) => end,
+                None => return false,
+            },
+        };
         match record.get(end + 1) {
             Some(b',') => at = end + 2,
             Some(b']') => return end + 1 == array.end,
@@ -442,11 +513,23 @@ fn emit_array(
     false
 }
 
-/// Decodes the tuple whose first byte stands at `at`, unless it has escapes or is wrong. Returns it
-/// with the position of the quote that ends it.
-#[inline(always)]
-fn decode_tuple(record: &[u8], at: usize) -> Option<(Tuple<'_>, usize)> {
-    usual_tuple::decode(record, at).or_else(|| decode_unusual_tuple(record, at))
+/// Gives out the tuple whose first byte stands at `at`, unless it has escapes or is wrong. Returns
+/// the position of the quote that ends it.
+#[inline(never)]
+fn emit_other_tuple(
+    record: &[u8],
+    at: usize,
+    context: ContextId,
+    output: &mut Output<'_>,
+) -> Option<usize> {
+    match usual_tuple::decode(record, at) {
+        Some(usual) if output.usual_row(&usual, context) => Some(usual.end),
+        _ => {
+            let (tuple, end) = decode_unusual_tuple(record, at)?;
+            output.row(&tuple, context);
+            Some(end)
+        }
+    }
 }
 
 #[cold]
