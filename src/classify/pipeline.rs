@@ -15,8 +15,8 @@ use super::{
 use crate::fib::Fib;
 use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom};
 use crate::traffic::{
-    Chunk, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName, SourceFormat, Tally,
-    TrafficReader, Unknown,
+    Chunk, ChunkPart, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName,
+    SourceFormat, Tally, TrafficReader, Unknown,
 };
 
 /// How a run classifies.
@@ -176,8 +176,12 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let input_index = self.inputs.len() - 1;
         let input = index_u32(input_index);
         let summary = &mut self.inputs[input_index];
-        let workers = &mut self.workers[..chunks.len()];
-        workers.par_iter_mut().zip(chunks).for_each(|(worker, chunk)| worker.decode(chunk));
+        let workers = &mut self.workers;
+        let worker_count = workers.len();
+        workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
+            let (chunk, part) = share_of(index, worker_count, chunks.len());
+            worker.decode(&chunks[chunk], part);
+        });
         // A record's number in its input is known once all chunks before it are decoded.
         let mut records_before = summary.tally.records_read;
         for worker in &mut *workers {
@@ -390,10 +394,10 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn decode(&mut self, chunk: &Chunk) {
+    fn decode(&mut self, chunk: &Chunk, part: ChunkPart) {
         self.batch.clear();
         self.tally.clear();
-        self.decoder.decode(chunk, &mut self.batch, &mut self.tally);
+        self.decoder.decode_part(chunk, part, &mut self.batch, &mut self.tally);
     }
 
     fn gather(&mut self, chunk: &Chunk, input: u32, flows: &mut PacketFlows) {
@@ -510,6 +514,16 @@ fn take_each(
     mut take: impl FnMut(usize) -> io::Result<Vec<u8>>,
 ) -> io::Result<Vec<Vec<u8>>> {
     partitions.iter().map(|&partition| take(partition)).collect()
+}
+
+/// Returns the chunk that a worker decodes, or the part of it where there are fewer chunks than
+/// workers: a blob of an hour is often smaller than a chunk.
+fn share_of(worker: usize, worker_count: usize, chunk_count: usize) -> (usize, ChunkPart) {
+    let chunk = worker * chunk_count / worker_count;
+    let first_worker_of = |chunk: usize| (chunk * worker_count).div_ceil(chunk_count);
+    let first = first_worker_of(chunk);
+    let part = ChunkPart { index: worker - first, count: first_worker_of(chunk + 1) - first };
+    (chunk, part)
 }
 
 fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {

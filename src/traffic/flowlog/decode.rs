@@ -9,7 +9,8 @@ use super::tuple::{self, Tuple};
 use super::usual_tuple::{self, UsualTuple};
 use crate::net::MacAddress;
 use crate::traffic::{
-    Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally, TextId,
+    ChunkPart, Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally,
+    TextId,
 };
 
 /// Turns records into rows.
@@ -22,18 +23,19 @@ pub(in crate::traffic) struct Decoder {
 }
 
 impl Decoder {
-    /// Appends the rows of a chunk to `batch`, and its counts to `tally`.
+    /// Appends the rows of a part of a chunk to `batch`, and its counts to `tally`.
     ///
     /// Each tuple is a record of the books. So is each object that is no record of a flow log, and
     /// the unreadable rest of one that breaks off.
     pub(in crate::traffic) fn decode(
         &mut self,
         chunk: &FlowLogChunk,
+        part: ChunkPart,
         batch: &mut FlowBatch,
         tally: &mut Tally,
     ) {
-        let mut output = Output { batch, tally, encryption: LastWord::default() };
-        for unit in chunk.units() {
+        let mut output = Output { batch, tally, encryption: RecentWords::default() };
+        for unit in chunk.units_of(part) {
             match unit {
                 Unit::Record(unit) => self.decode_record(unit, chunk.bytes_of(unit), &mut output),
                 Unit::Damage { damage, offset, detail } => {
@@ -106,27 +108,41 @@ fn has_marks_alone(record: &LogRecord, skeleton: &Skeleton) -> bool {
 struct Output<'o> {
     batch: &'o mut FlowBatch,
     tally: &'o mut Tally,
-    encryption: LastWord,
+    encryption: RecentWords,
 }
 
-/// The encryption of the last row that had one: nearly all rows have the same.
+/// The encryptions of the rows before, the first of which nearly all rows have: there are about eight
+/// words in all.
 #[derive(Default)]
-struct LastWord {
+struct RecentWords {
+    words: [RecentWord; 4],
+    next: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct RecentWord {
     bytes: [u8; 32],
     length: usize,
     id: Option<TextId>,
 }
 
-impl LastWord {
-    fn of(bytes: &[u8], id: TextId) -> Self {
-        let mut kept = [0; 32];
-        match kept.get_mut(..bytes.len()) {
-            Some(start) => start.copy_from_slice(bytes),
-            None => return Self::default(),
-        }
-        Self { bytes: kept, length: bytes.len(), id: Some(id) }
+impl RecentWords {
+    #[inline(always)]
+    fn find(&self, word: &[u8]) -> Option<TextId> {
+        self.words.iter().find(|recent| recent.is(word)).and_then(|recent| recent.id)
     }
 
+    fn keep(&mut self, word: &str, id: TextId) {
+        let mut bytes = [0; 32];
+        if let Some(start) = bytes.get_mut(..word.len()) {
+            start.copy_from_slice(word.as_bytes());
+            self.words[self.next] = RecentWord { bytes, length: word.len(), id: Some(id) };
+            self.next = (self.next + 1) % self.words.len();
+        }
+    }
+}
+
+impl RecentWord {
     /// A word of two letters is compared without a call.
     #[inline(always)]
     fn is(&self, word: &[u8]) -> bool {
@@ -165,14 +181,16 @@ impl Output<'_> {
     fn usual_row(&mut self, usual: &UsualTuple<'_>, context: ContextId) -> bool {
         let encryption = match usual.encryption {
             b"" => None,
-            word if self.encryption.is(word) => self.encryption.id,
-            bytes => match usual_tuple::word(bytes) {
-                Some(word) => {
-                    let id = self.batch.intern_text(word);
-                    self.encryption = LastWord::of(bytes, id);
-                    Some(id)
-                }
-                None => return false,
+            bytes => match self.encryption.find(bytes) {
+                Some(id) => Some(id),
+                None => match usual_tuple::word(bytes) {
+                    Some(word) => {
+                        let id = self.batch.intern_text(word);
+                        self.encryption.keep(word, id);
+                        Some(id)
+                    }
+                    None => return false,
+                },
             },
         };
         self.push(&usual.tuple, encryption, context);

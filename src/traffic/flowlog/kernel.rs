@@ -220,8 +220,16 @@ fn read_v4(window: &Window) -> Option<NumbersV4> {
     let first_and_last = |outside, mask: u32| _mm256_movemask_epi8(outside) as u32 & mask;
     if first_and_last(outside_octets, 0x9999_9999) != 0x1111_1111
         || first_and_last(outside_words, 0x8181_8181) != 0x0101_0001
-        || first_and_last(outside_counters, 0x8181_8181) != 0x0101_0101
     {
+        return None;
+    }
+    // One to eight digits each: less one, that is three bits.
+    let more_digits = |comma: usize, end: usize| end.wrapping_sub(comma + 2);
+    let more_digits = more_digits(encryption, packets_sent)
+        | more_digits(packets_sent, bytes_sent)
+        | more_digits(bytes_sent, packets_received)
+        | more_digits(packets_received, rest_end);
+    if more_digits >= 8 {
         return None;
     }
     let digits =

@@ -58,7 +58,7 @@ pub(super) fn decode(record: &[u8], at: usize) -> Option<UsualTuple<'_>> {
     Some(UsualTuple { tuple, encryption, end: at + end as usize })
 }
 
-/// As [`decode`], for the IPv4 tuples without an empty counter or one of eight digits.
+/// As [`decode`], for the IPv4 tuples without an empty counter or one of more than eight digits.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn decode_v4(kernel: kernel::Avx2, record: &[u8], at: usize) -> Option<UsualTuple<'_>> {
@@ -389,8 +389,8 @@ mod tests {
         for (tuple, is_read) in [
             ("1733975962447,10.1.0.4,40.119.6.228,123,443,6,O,C,NX_LOCAL_DST,4,360,5,528", true),
             ("1733975962447,255.255.255.255,0.0.0.0,0,65535,17,I,B,X,0,0,0,0", true),
-            ("173397596,1.2.3.4,99.100.9.10,0,1,255,I,E,,1234567,1,10,7654321", true),
-            ("173397596,1.2.3.4,99.100.9.10,0,1,255,I,E,,12345678,1,10,7654321", false),
+            ("173397596,1.2.3.4,99.100.9.10,0,1,255,I,E,,12345678,1,10,87654321", true),
+            ("173397596,1.2.3.4,99.100.9.10,0,1,255,I,E,,123456789,1,10,7654321", false),
             ("17339759,1.2.3.4,99.100.9.10,0,1,255,I,E,X,1,1,10,7654321", false),
             ("1493763938,192.0.2.95,10.1.0.4,51529,5358,0,I,D,,,,,", false),
             ("1733975962447,2001:db8::1,fd00:10:0:11::28,64562,443,6,O,E,NX,1,2,3,4", false),
