@@ -162,7 +162,7 @@ const WORDS_OF_THE_EDGE: &[&str] = &[
 const ASKED_ANYWAY: &[(&str, &str, &str)] = &[(
     "src/lpm/kernel.rs",
     "env::",
-    "NEXTHOP_FORCE_PORTABLE and NEXTHOP_FORCE_AVX2 choose among ways to the same answers, for tests",
+    "NEXTHOP_FORCE_PORTABLE chooses among ways to the same answers, for tests",
 )];
 
 /// The modules that may hold unsafe code, each with what it buys: many dependent loads at a time,

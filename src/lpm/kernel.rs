@@ -24,8 +24,6 @@ enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
 }
 
 impl Isa {
@@ -33,23 +31,15 @@ impl Isa {
     pub(super) const PORTABLE: Self = Self(Level::Portable);
 
     /// Returns the best that this machine has. The environment variable `NEXTHOP_FORCE_PORTABLE`,
-    /// when it is set to anything but nothing and 0, says to use none of it, and
-    /// `NEXTHOP_FORCE_AVX2` to use nothing newer than that.
+    /// when it is set to anything but nothing and 0, says to use none of it.
     pub(super) fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
-            let is_forced = |name| {
-                let value = std::env::var_os(name);
-                value.is_some_and(|value| !value.is_empty() && value != "0")
-            };
-            let limit = match () {
-                () if is_forced("NEXTHOP_FORCE_PORTABLE") => "portable",
-                () if is_forced("NEXTHOP_FORCE_AVX2") => "AVX2",
-                () => "",
-            };
-            let available = Self::available();
-            let named = available.iter().position(|isa| isa.as_str() == limit);
-            available[named.unwrap_or(available.len() - 1)]
+            let value = std::env::var_os("NEXTHOP_FORCE_PORTABLE");
+            match value.is_some_and(|value| !value.is_empty() && value != "0") {
+                true => Self::PORTABLE,
+                false => Self::available().pop().unwrap_or(Self::PORTABLE),
+            }
         })
     }
 
@@ -59,8 +49,6 @@ impl Isa {
             Level::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "AVX2",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => "AVX-512",
         }
     }
 
@@ -72,16 +60,6 @@ impl Isa {
             use std::arch::is_x86_feature_detected as has;
             if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt") {
                 all.push(Self(Level::Avx2));
-                let has_avx512 = has!("avx512f")
-                    && has!("avx512bw")
-                    && has!("avx512dq")
-                    && has!("avx512vl")
-                    && has!("avx512vbmi")
-                    && has!("avx512vbmi2")
-                    && has!("avx512vpopcntdq");
-                if has_avx512 {
-                    all.push(Self(Level::Avx512));
-                }
             }
         }
         all
@@ -92,14 +70,6 @@ impl Isa {
     #[inline(always)]
     pub(super) fn has_avx2(self) -> bool {
         self.0 >= Level::Avx2
-    }
-
-    /// Returns true when there are those, and of AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ:
-    /// what processors from Ice Lake and Zen 4 on have.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn has_avx512(self) -> bool {
-        self.0 >= Level::Avx512
     }
 }
 
