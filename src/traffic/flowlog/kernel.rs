@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the compiler does not know that every x86-64 processor has SSE2")]
 
 #[cfg(target_arch = "x86_64")]
-use std::sync::LazyLock;
+use crate::instructions::Isa;
 
 /// How many bytes are looked at; nearly every tuple is shorter.
 pub(super) const TUPLE_BYTES: usize = 128;
@@ -68,16 +68,10 @@ pub(super) struct Avx2(());
 
 #[cfg(target_arch = "x86_64")]
 impl Avx2 {
-    /// Asks the machine. The environment variable `NEXTHOP_FORCE_PORTABLE`, when it is set to
-    /// anything but nothing and 0, says no for it.
+    /// Asks the machine.
+    #[inline]
     pub(super) fn of_machine() -> Option<Self> {
-        static HAS: LazyLock<bool> = LazyLock::new(|| {
-            use std::arch::is_x86_feature_detected as has;
-            let is_forced = std::env::var_os("NEXTHOP_FORCE_PORTABLE")
-                .is_some_and(|value| !value.is_empty() && value != "0");
-            !is_forced && !cfg!(miri) && has!("avx2") && has!("bmi1") && has!("bmi2")
-        });
-        HAS.then_some(Self(()))
+        Isa::best().has_avx2().then_some(Self(()))
     }
 
     /// Runs `work` where what it calls of this kernel can be inlined.
