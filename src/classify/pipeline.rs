@@ -7,7 +7,9 @@ use ahash::RandomState;
 use rayon::prelude::*;
 
 use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
-use super::packet_flows::{GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds};
+use super::packet_flows::{
+    GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds, SortedPackets,
+};
 use super::totals::{NamedTotals, RunTotals};
 use super::{
     InputSummary, Label, LabelColumns, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary,
@@ -47,8 +49,10 @@ pub struct Classifier<'f, S: RowSink> {
     options: ClassifyOptions,
     sink: S,
     workers: Vec<Worker<S::Buffer>>,
-    /// One for each worker.
+    /// One for each worker, each with its share of the flows.
     packet_flows: Vec<PacketFlows>,
+    /// One for each worker, where there are several.
+    sorted_packets: Vec<SortedPackets>,
     log_flows: LogFlows,
     room: SpillRoom,
     chunks: [Vec<Chunk>; 2],
@@ -69,12 +73,17 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             .map(|_| Worker::new(fib, &options.decode, sink.buffer()))
             .collect();
         let seeds = Seeds::random();
+        let table_count = options.threads.min(SortedPackets::TABLES_MAX);
+        let sorting_count = if table_count == 1 { 0 } else { options.threads };
         let chunks = || (0..options.threads).map(|_| Chunk::default()).collect();
         Self {
             fib,
             sink,
             workers,
-            packet_flows: (0..options.threads).map(|_| PacketFlows::new(seeds)).collect(),
+            packet_flows: (0..table_count).map(|_| PacketFlows::new(seeds)).collect(),
+            sorted_packets: (0..sorting_count)
+                .map(|_| SortedPackets::new(seeds, table_count))
+                .collect(),
             log_flows: LogFlows::new(options.memory_bytes_max / 2, SpillRoom::default()),
             room: SpillRoom::default(),
             chunks: [chunks(), chunks()],
@@ -224,11 +233,22 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             worker.records_before = records_before;
             records_before += chunk.packet_record_count();
         }
-        workers
-            .par_iter_mut()
-            .zip(&mut self.packet_flows)
-            .zip(chunks)
-            .for_each(|((worker, flows), chunk)| worker.gather(chunk, input, flows));
+        match (&mut workers[..], &mut self.packet_flows[..]) {
+            ([worker], [flows]) => worker.gather(&chunks[0], input, flows),
+            (workers, tables) => {
+                let sorted = &mut self.sorted_packets[..chunks.len()];
+                workers
+                    .par_iter_mut()
+                    .zip(&mut *sorted)
+                    .zip(chunks)
+                    .for_each(|((worker, sorted), chunk)| worker.sort(chunk, sorted));
+                let sorted = &*sorted;
+                tables
+                    .par_iter_mut()
+                    .enumerate()
+                    .for_each(|(table, flows)| flows.take_sorted(input, table, sorted));
+            }
+        }
         for worker in workers {
             summary.tally.absorb_next(&worker.tally);
         }
@@ -406,6 +426,12 @@ impl<B: RowBuffer> Worker<B> {
         flows.take_chunk(input, *records_before, |flows| {
             decoder.visit_packets(chunk, flows, tally);
         });
+    }
+
+    fn sort(&mut self, chunk: &Chunk, sorted: &mut SortedPackets) {
+        let Self { decoder, tally, records_before, .. } = self;
+        tally.clear();
+        sorted.sort_chunk(*records_before, |sorted| decoder.visit_packets(chunk, sorted, tally));
     }
 
     fn give_out(

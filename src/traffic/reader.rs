@@ -136,7 +136,7 @@ impl TrafficReader {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { chunk_bytes: 1 << 20 }
+        Self { chunk_bytes: 1 << 19 }
     }
 }
 
