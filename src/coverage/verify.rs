@@ -13,7 +13,7 @@ use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::kept_rows::BlockOrder;
-use super::mend::{mend, near_miss};
+use super::mend::Cause;
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
 use super::pools::PoolMemberPlace;
@@ -21,9 +21,11 @@ use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence, Places,
-    Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way, unobservable,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence,
+    FlowNote, Places, Policy, PoolMember, PoolProblem, RuleTotals, Unobservable, Verdict, Via, Way,
+    unobservable,
 };
+use crate::azure::RouteSource;
 use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
 use crate::net::AddressPrefix;
@@ -315,6 +317,8 @@ struct Pair {
     /// A firewall on the way always puts its own address in the sender's place.
     is_translated: bool,
     is_from_internet: bool,
+    /// The firewalls on the way, where they stand before a private endpoint.
+    endpoint_behind: Option<Arc<str>>,
     /// Positions among the members of pools.
     pool_members: SmallVec<[usize; 2]>,
 }
@@ -373,12 +377,22 @@ impl<'c> Judge<'c> {
             self.rows.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
         }
         self.sums.totals.entry(verdict).or_default().add(totals);
+        if verdict == Verdict::Covered && self.context.is_seen(&rules) {
+            self.sums.seen.add(totals);
+        }
         for &member in &pair.pool_members {
             self.sums.pools.entry(member).or_default().add(totals);
         }
         if verdict.counts_in_percentages() {
             let step = flow.start_time_ns.div_euclid(self.context.timeline_step_ns);
             self.sums.timeline.entry((step, verdict)).or_default().add(totals);
+        }
+        if verdict.counts_in_percentages()
+            && let Some(firewall) = &pair.endpoint_behind
+            && !is_translated(flow, &pair, shown)
+        {
+            let key = (flow.destination, firewall.clone());
+            self.sums.endpoints.entry(key).or_default().add(totals);
         }
         if verdict >= Verdict::Unknown {
             for rule in &rules {
@@ -434,6 +448,11 @@ impl<'c> Judge<'c> {
                 .forward_firewalls()
                 .any(|firewall| context.run.places.translates(firewall, destination)),
             is_from_internet: places.is_internet(source),
+            endpoint_behind: places
+                .is_private_endpoint(destination)
+                .then(|| paths.forward_firewalls().collect::<Vec<_>>().join(" "))
+                .filter(|firewalls| !firewalls.is_empty())
+                .map(Arc::from),
             pool_members: context.pool_members.of_pair(source, destination),
         });
         self.pairs.insert(destination, pair.clone());
@@ -467,6 +486,14 @@ impl Context<'_> {
             .map(|rule| rule.verdict)
             .min_by_key(worst_first)
             .unwrap_or(Verdict::NotRequired)
+    }
+
+    /// Returns true where a rule that asks for a firewall says that the flow was seen there.
+    fn is_seen(&self, rules: &[RuleVerdict]) -> bool {
+        let asked = &self.run.policy.rules;
+        rules
+            .iter()
+            .any(|rule| rule.verdict == Verdict::Covered && asked[rule.rule].via.asks_firewall())
     }
 
     /// What is told of the row of a flow.
@@ -518,9 +545,7 @@ impl Context<'_> {
         shown: &Shown,
     ) -> SmallVec<[RuleVerdict; 4]> {
         let rules = &self.run.policy.rules;
-        let is_translated = pair.is_translated
-            || flow.is_translated
-            || shown.iter().any(|shown| shown.is_application);
+        let is_translated = is_translated(flow, pair, shown);
         pair.rules
             .iter()
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
@@ -610,16 +635,16 @@ impl Context<'_> {
                 },
             )
         });
-        let mut by_rule: Vec<(String, Vec<(Verdict, CoverageTotals)>)> =
-            policy.rules.iter().map(|rule| (rule.name.clone(), Vec::new())).collect();
+        let mut by_rule: Vec<RuleTotals> = policy.rules.iter().map(RuleTotals::of).collect();
         for (&(rule, verdict), &totals) in &sums.by_rule {
-            by_rule[rule].1.push((verdict, totals));
+            by_rule[rule].totals.push((verdict, totals));
         }
         let step_ns = self.timeline_step_ns;
         CoverageReport {
             by_way: sums.take_ways(),
             pools: self.pools(&sums.pools),
             totals: sums.totals.into_iter().collect(),
+            seen: sums.seen,
             by_rule,
             timeline: sums
                 .timeline
@@ -628,6 +653,7 @@ impl Context<'_> {
                 .collect(),
             timeline_step_ns: step_ns,
             findings,
+            notes: sums.endpoints.into_iter().map(endpoint_without_translation).collect(),
             warnings,
             unobservable: self.unobservable.clone(),
             evidence_sources,
@@ -696,7 +722,9 @@ impl Context<'_> {
             code,
             message: hop.map_or_else(
                 || code.description().to_owned(),
-                |hop| self.message(code, &hop, receiver, matched.map(|matched| matched.prefix)),
+                |hop| {
+                    self.message(rule, code, &hop, receiver, matched.map(|matched| matched.prefix))
+                },
             ),
             source,
             destination,
@@ -712,6 +740,7 @@ impl Context<'_> {
     /// The route that causes a finding, and the change that would mend it.
     fn message(
         &self,
+        rule: usize,
         code: FindingCode,
         hop: &PathHop,
         receiver: IpAddr,
@@ -728,8 +757,37 @@ impl Context<'_> {
             ),
             _ => format!("{} has no route for {receiver}", table.id),
         };
-        let near_miss = near_miss(code, table, receiver, prefix);
-        format!("{route}; {near_miss}{}", mend(code, table, receiver, prefix))
+        let cause = Cause {
+            code,
+            via: &self.run.policy.rules[rule].via,
+            table,
+            receiver,
+            prefix,
+            is_users_route: explanation.route_source == Some(RouteSource::User),
+            subnet: self.run.places.subnet_of(receiver),
+        };
+        format!("{route}; {}{}", cause.near_miss(), cause.mend())
+    }
+}
+
+/// What is to be known of flows through a firewall to a private endpoint: its answers follow the
+/// platform and no table, so that only translation is sure to bring them back.
+///
+/// Source: Microsoft, "Use Azure Firewall to inspect traffic destined to a private endpoint" (read
+/// 2026-11-20).
+fn endpoint_without_translation(
+    ((destination, firewall), totals): ((IpAddr, Arc<str>), CoverageTotals),
+) -> FlowNote {
+    FlowNote {
+        code: "private_endpoint_without_snat",
+        destination,
+        message: format!(
+            "the private endpoint {destination} stands behind {firewall}, and nothing tells that \
+             the sender's address is translated there: its answers go the platform's way, which \
+             need not lead back; an application rule, or translation of all addresses, does"
+        ),
+        firewall: firewall.to_string(),
+        totals,
     }
 }
 
@@ -780,6 +838,11 @@ impl CompiledPolicy {
                 .collect(),
         }
     }
+}
+
+/// Returns true where a firewall is known to put an address of its own in the sender's place.
+fn is_translated(flow: &ObservedFlow, pair: &Pair, shown: &Shown) -> bool {
+    pair.is_translated || flow.is_translated || shown.iter().any(|shown| shown.is_application)
 }
 
 /// What a rule says of ports and protocol.
