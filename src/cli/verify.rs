@@ -8,14 +8,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
 use super::verify_args::{VerifyArgs, VerifyFormat};
 use super::{Console, ExitCode, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{
-    BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FirewallTrafficEvidence,
-    FlowGatherer, Places, Policy, RowKeeper, Verifier,
+    BuiltIn, CoverageReport, EvidenceSources, FirewallEvidence, FlowGatherer, Places, Policy,
+    RowKeeper, Verifier,
 };
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
@@ -34,7 +35,8 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
     let policy = policy(args)?;
     let inputs = find_inputs(&args.inputs)?;
-    let logs = find_inputs(&args.evidence)?;
+    let mut logs = find_inputs(&args.evidence)?;
+    let _kept = keep_standard_input(&inputs, &mut logs)?;
     let threads = use_threads(args.threads)?;
     let loaded = snapshot::load(&args.routes, None)?;
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
@@ -134,6 +136,23 @@ fn policy(args: &VerifyArgs) -> Result<Policy> {
     Ok(policy)
 }
 
+/// Evidence may be a log or traffic, which only a second look tells; so what comes through standard
+/// input goes to a file that is gone with the value returned.
+fn keep_standard_input(inputs: &[Input], logs: &mut [Input]) -> Result<Option<NamedTempFile>> {
+    let is_standard_input = |input: &Input| input.path.is_none();
+    let taken = inputs.iter().chain(&*logs).filter(|input| is_standard_input(input)).count();
+    ensure!(taken <= 1, "standard input (-) can be read once, and is asked for {taken} times");
+    let Some(log) = logs.iter_mut().find(|log| is_standard_input(log)) else { return Ok(None) };
+    let keep = || -> io::Result<NamedTempFile> {
+        let mut file = NamedTempFile::new()?;
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        Ok(file)
+    };
+    let kept = keep().context("keeping standard input in a file")?;
+    log.path = Some(kept.path().to_owned());
+    Ok(Some(kept))
+}
+
 /// Reads what the firewalls logged, to be held against the flows that were gathered.
 fn evidence(
     flows: &FlowGatherer,
@@ -161,15 +180,16 @@ fn add_evidence(
 ) -> Result<()> {
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
     for round in logs.chunks(rayon::current_num_threads()) {
-        let read: Vec<Result<ReadLog>> = round.par_iter().map(read_log).collect();
+        let read: Vec<Result<ReadLog>> =
+            round.par_iter().map(|log| read_log(evidence, log, window)).collect();
         for (log, read) in round.iter().zip(read) {
             let name = log.name.as_str();
             let read = read?;
             // JSON without a firewall's line may be a flow log.
-            if read.gathered.is_empty()
-                && let Some(traffic) = traffic_evidence(log, run, places)?
+            if !read.has_lines
+                && let Some(sources) = traffic_evidence(evidence, log, window, run, places)?
             {
-                evidence.add_traffic(traffic, window)?;
+                evidence.add(sources);
                 continue;
             }
             if !read.is_recognised {
@@ -185,7 +205,7 @@ fn add_evidence(
                     read.tally.records_read
                 ));
             }
-            evidence.add(read.gathered, read.covers_every_category, window)?;
+            evidence.add(read.sources);
         }
     }
     Ok(())
@@ -194,48 +214,58 @@ fn add_evidence(
 /// A file that was read to its end as a firewall log.
 struct ReadLog {
     is_recognised: bool,
-    gathered: FirewallLogEvidence,
+    has_lines: bool,
+    sources: EvidenceSources,
     tally: Tally,
-    covers_every_category: bool,
 }
 
-fn read_log(log: &Input) -> Result<ReadLog> {
+fn read_log(
+    evidence: &FirewallEvidence,
+    log: &Input,
+    window_ns: Option<(i64, i64)>,
+) -> Result<ReadLog> {
     const RECORDS_A_READ: usize = 4096;
     let mut reader = FirewallLogReader::open(log.open()?);
-    let mut gathered = FirewallLogEvidence::new(log.name.as_str());
+    let mut gathered = evidence.log(log.name.as_str());
     let mut tally = Tally::default();
     let mut records = Vec::new();
     while reader.read(&mut records, RECORDS_A_READ, &mut tally) {
-        records.iter().for_each(|record| gathered.add(record));
+        records.iter().try_for_each(|record| gathered.add(record))?;
     }
     Ok(ReadLog {
         is_recognised: reader.is_recognised(),
-        gathered,
+        has_lines: !gathered.is_empty(),
+        sources: gathered.finish(reader.has_category_column(), window_ns)?,
         tally,
-        covers_every_category: reader.has_category_column(),
     })
 }
 
 /// Reads a flow log or a capture that was taken at a firewall; `None` where it is neither.
 fn traffic_evidence(
+    evidence: &FirewallEvidence,
     log: &Input,
+    window_ns: Option<(i64, i64)>,
     run: &TrafficRun<'_>,
     places: &Places,
-) -> Result<Option<FirewallTrafficEvidence>> {
+) -> Result<Option<EvidenceSources>> {
     let reader = TrafficReader::open(log.open()?, ReadOptions::default());
-    if log.path.is_none() || !reader.looks_like_traffic() {
+    if !reader.looks_like_traffic() {
         return Ok(None);
     }
     drop(reader);
     let name = log.name.as_str();
     let run = TrafficRun {
         inputs: std::slice::from_ref(log),
-        options: run.options.clone(),
+        options: ClassifyOptions {
+            // The flows of the inputs are in memory, and so are the lines of the logs.
+            memory_bytes_max: run.options.memory_bytes_max / 2,
+            ..run.options.clone()
+        },
         is_progress_shown: false,
         ..*run
     };
-    let sink = FirewallTrafficEvidence::new(name, places);
-    let (summary, traffic) = run.classify(sink).map_err(anyhow::Error::from)?;
+    let (summary, traffic) =
+        run.classify(evidence.traffic(name, places)).map_err(anyhow::Error::from)?;
     let damaged = summary.total.damaged_total();
     if traffic.is_empty() {
         return Ok(None);
@@ -252,7 +282,7 @@ fn traffic_evidence(
             traffic.elsewhere()
         ));
     }
-    Ok(Some(traffic))
+    Ok(Some(traffic.finish(window_ns)))
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.
