@@ -2,7 +2,11 @@
 
 mod app_service;
 mod backend_pools;
+mod firewalls_apart;
 mod gateway_transit;
 mod lab;
 mod private_link;
+mod recorded_at_firewalls;
 mod secured_hub;
+mod snat;
+mod two_hubs;
