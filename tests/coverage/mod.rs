@@ -2,8 +2,11 @@
 
 mod app_service;
 mod backend_pools;
+mod evidence_model;
+mod evidence_windows;
 mod firewalls_apart;
 mod gateway_transit;
+mod inputs_joined;
 mod lab;
 mod private_link;
 mod recorded_at_firewalls;

@@ -33,7 +33,7 @@ fn inbound(flow: Flow) -> Flow {
 }
 
 /// A capture with the opening and the closing of connections.
-fn capture(flows: &[Flow]) -> Vec<u8> {
+pub fn capture(flows: &[Flow]) -> Vec<u8> {
     let header =
         PcapHeader { ts_resolution: pcap_file::TsResolution::MicroSecond, ..PcapHeader::default() };
     let mut writer = PcapWriter::with_header(Vec::new(), header).expect("memory takes a header");
