@@ -119,8 +119,8 @@ const DOORS: &[(&str, &[&str])] = &[
         "tempfile",
         &[
             "src/cli/bench_work.rs",
+            "src/cli/evidence.rs",
             "src/cli/traffic_run.rs",
-            "src/cli/verify.rs",
             "src/report/atomic_file.rs",
         ],
     ),

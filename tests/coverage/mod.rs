@@ -2,6 +2,7 @@
 
 mod app_service;
 mod backend_pools;
+mod damaged_evidence;
 mod evidence_model;
 mod evidence_windows;
 mod firewalls_apart;
