@@ -215,8 +215,10 @@ fn a_log_that_is_cut_at_either_end_shows_the_whole_lines_that_are_left() {
     let whole = lines();
     let text = whole.concat();
     let line_ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
-    // Somewhere in the second line from either end, and in the middle of lines.
-    for cut in [line_ends[0] + 30, line_ends[3] + 1, line_ends[6] - 20, line_ends[7] + 100] {
+    // Wherever a line may be cut but at its closing brackets, at its end every place.
+    let inside = |line: usize| line_ends[line - 1] + 1..line_ends[line] - 3;
+    let cuts = inside(1).step_by(41).chain(inside(6).rev().take(25)).chain(inside(4).step_by(67));
+    for cut in cuts {
         for (what, left) in [("tail", &text[..cut]), ("head", &text[cut..])] {
             let lines_left = match what {
                 "tail" => line_ends.iter().filter(|end| **end <= cut).count(),

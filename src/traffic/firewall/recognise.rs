@@ -27,7 +27,9 @@ pub(super) fn form_of(head: &[u8]) -> Result<Form, String> {
         None => return Err("nothing but white space".into()),
         Some(b'{') if holds_tables(text) => return Ok(Form::Tables),
         Some(b'{') if is_record_a_line(text) => return Ok(Form::JsonLines),
-        Some(b'{' | b'[' | b',') => return Ok(Form::Document),
+        Some(b'{' | b'[') => return Ok(Form::Document),
+        // A later part of a document; after any other comma a record is cut.
+        Some(b',') if text[1..].trim_ascii_start().starts_with(b"{") => return Ok(Form::Document),
         Some(_) => {}
     }
     let text = String::from_utf8_lossy(text);
