@@ -257,7 +257,7 @@ impl Sign {
         match log {
             Some(at) => Self::Log { source_number: at.source_number, is_weak: at.is_weak },
             None if flow.is_translated => Self::SentByFirewall,
-            None if flow.is_at_firewall => Self::RecordedAtFirewall,
+            None if !flow.recorded_at.is_empty() => Self::RecordedAtFirewall,
             None => Self::Nothing,
         }
     }

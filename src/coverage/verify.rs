@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
+use super::firewall_evidence::GatheredEvidence;
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::kept_rows::BlockOrder;
 use super::mend::Cause;
@@ -102,25 +103,26 @@ impl Verifier<'_> {
     fn judge_flows(
         &self,
         flows: FlowGatherer,
-        mut evidence: FirewallEvidence,
+        evidence: FirewallEvidence,
         rows: &mut Option<RowVerdicts>,
     ) -> io::Result<(CoverageReport, Vec<Arc<str>>)> {
         let tolerance_ns = evidence.time_tolerance_ns;
         let mut gathered = flows.finish();
         let mut by_source = self.by_source(&mut gathered, tolerance_ns, rows)?;
+        let GatheredEvidence { mut lines, slots, sources } = evidence.finish();
         let context = Context {
             run: self,
             rules: CompiledPolicy::of(self.policy, self.places),
             places: self.places.compile(),
             pool_members: PoolIndex::of(self.places),
-            evidence: Evidence::new(&evidence.sources, &self.places.firewall_names, tolerance_ns),
+            evidence: Evidence::new(&sources, &slots, &self.places.firewall_names, tolerance_ns),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
             rows: rows.as_ref().map(RowVerdicts::order),
         };
         let mut judges: Vec<Judge<'_>> = (0..self.threads).map(|_| Judge::new(&context)).collect();
         self.for_each_round(
-            |partition| Ok((by_source.take(partition)?, evidence.lines.take(partition)?)),
+            |partition| Ok((by_source.take(partition)?, lines.take(partition)?)),
             &mut judges,
             |judge, (flows, lines)| {
                 let lines = context.evidence.read_lines(lines);
@@ -134,7 +136,7 @@ impl Verifier<'_> {
         let mut sums = Sums::default();
         judges.into_iter().for_each(|judge| sums.absorb(judge.sums));
         let files = gathered.files();
-        Ok((context.report(sums, files, evidence.sources), files.to_vec()))
+        Ok((context.report(sums, files, sources), files.to_vec()))
     }
 
     /// Brings the logical flows of each source together.
@@ -210,7 +212,7 @@ impl Verifier<'_> {
                 let mut flows = ObservedFlow::read_all(bytes);
                 link_legs(
                     &mut flows,
-                    |flow| gathered.is_leg(flow),
+                    |flow| gathered.sent_by(flow),
                     tolerance_ns,
                     |flow| {
                         let hash = gathered.hasher.hash_one(flow.source);
@@ -434,7 +436,7 @@ impl<'c> Judge<'c> {
         let pair = Arc::new(Pair {
             is_platform: is_platform(source) || is_platform(destination),
             is_suspect: places.is_private_endpoint(source),
-            is_leg: places.is_firewall(source) || places.is_firewall(destination),
+            is_leg: [source, destination].iter().any(|&end| places.firewall_at(end).is_some()),
             way: self.sums.way(context.way(&paths, source, destination)),
             rules: rules
                 .map(|index| {
@@ -478,7 +480,7 @@ impl Context<'_> {
             return Verdict::SuspectDirection;
         }
         // A leg without the flow that it belongs to: it left a firewall, and nothing asks more.
-        if pair.is_leg && flow.is_at_firewall {
+        if pair.is_leg && !flow.recorded_at.is_empty() {
             return Verdict::NotRequired;
         }
         rules
@@ -518,7 +520,7 @@ impl Context<'_> {
             rule: stands.map(|rule| number(rule.rule)),
             reason: match exemption {
                 Some(place) if verdict == Verdict::Exempt => Reason::Exemption(number(place)),
-                _ => Reason::of(verdict, code, sign, pair.is_leg && flow.is_at_firewall),
+                _ => Reason::of(verdict, code, sign, pair.is_leg && !flow.recorded_at.is_empty()),
             },
             sign,
             dup_of: None,
@@ -551,7 +553,7 @@ impl Context<'_> {
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
             .map(|&(index, path, translated)| {
                 let wanted = self.rules.wanted[index].as_deref();
-                let sight = Sight::of(shown, flow.is_at_firewall, wanted, &pair.passed);
+                let sight = Sight::of(shown, flow.recorded_at, wanted, &pair.passed);
                 let is_expected = || self.is_expected(flow, pair, wanted);
                 let path = if is_translated { translated } else { path };
                 RuleVerdict::of(index, &rules[index].via, path, sight, is_expected)
@@ -840,9 +842,13 @@ impl CompiledPolicy {
     }
 }
 
-/// Returns true where a firewall is known to put an address of its own in the sender's place.
+/// Returns true where a firewall on the way is known to put an address of its own in the sender's
+/// place; one that is not on the way has nothing to answer for there.
 fn is_translated(flow: &ObservedFlow, pair: &Pair, shown: &Shown) -> bool {
-    pair.is_translated || flow.is_translated || shown.iter().any(|shown| shown.is_application)
+    let by_rule = shown.iter().filter(|shown| shown.is_application);
+    pair.is_translated
+        || flow.is_translated && flow.recorded_at.iter().any(|one| pair.passed.may_hold(one))
+        || by_rule.map(|shown| shown.firewall).any(|one| pair.passed.may_be_logged_by(one))
 }
 
 /// What a rule says of ports and protocol.
