@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::firewall_evidence::GatheredEvidence;
+use super::firewall_set::FirewallSet;
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::kept_rows::BlockOrder;
 use super::mend::Cause;
@@ -308,8 +309,9 @@ struct Judge<'c> {
 struct Pair {
     is_platform: bool,
     is_suspect: bool,
-    /// One end is a firewall's address.
-    is_leg: bool,
+    /// The firewalls that one end is an address of: then its flows are legs of some that passed
+    /// these, whatever the paths between the two addresses do.
+    leg_of: FirewallSet,
     way: usize,
     /// The rules that hold its addresses, and what its paths say of each: where the sender's
     /// address stays, and where a firewall puts its own in its place.
@@ -424,10 +426,15 @@ impl<'c> Judge<'c> {
         let places = &context.places;
         let paths = FlowPaths::of(context.run.fib, places, source, destination);
         let policy = context.run.policy;
+        let leg_of = [source, destination]
+            .into_iter()
+            .filter_map(|end| places.firewall_at(end))
+            .fold(FirewallSet::default(), |all, firewall| all.union(FirewallSet::of(firewall)));
         let rules = (0..policy.rules.len()).filter(|&index| {
             let rule = &policy.rules[index];
             context.holds(&context.rules.rules[index], rule.both_ways, source, destination)
                 && !(rule.between_vnets && places.are_in_one_vnet(source, destination))
+                && (leg_of.is_empty() || context.leg_shows(index, leg_of))
         });
         let exemptions = (0..policy.exemptions.len()).filter(|&index| {
             let both_ways = policy.exemptions[index].both_ways;
@@ -436,16 +443,22 @@ impl<'c> Judge<'c> {
         let pair = Arc::new(Pair {
             is_platform: is_platform(source) || is_platform(destination),
             is_suspect: places.is_private_endpoint(source),
-            is_leg: [source, destination].iter().any(|&end| places.firewall_at(end).is_some()),
+            leg_of,
             way: self.sums.way(context.way(&paths, source, destination)),
             rules: rules
                 .map(|index| {
                     let via = &policy.rules[index].via;
-                    (index, paths.judge(via, false), paths.judge(via, true))
+                    match leg_of.is_empty() {
+                        true => (index, paths.judge(via, false), paths.judge(via, true)),
+                        false => (index, PathVerdict::Met, PathVerdict::Met),
+                    }
                 })
                 .collect(),
             exemptions: exemptions.collect(),
-            passed: context.passed(&paths),
+            passed: match leg_of.is_empty() {
+                true => context.passed(&paths),
+                false => PassedFirewalls { known: leg_of.iter().flatten().collect(), any: true },
+            },
             is_translated: paths
                 .forward_firewalls()
                 .any(|firewall| context.run.places.translates(firewall, destination)),
@@ -479,10 +492,6 @@ impl Context<'_> {
         if pair.is_suspect {
             return Verdict::SuspectDirection;
         }
-        // A leg without the flow that it belongs to: it left a firewall, and nothing asks more.
-        if pair.is_leg && !flow.recorded_at.is_empty() {
-            return Verdict::NotRequired;
-        }
         rules
             .iter()
             .map(|rule| rule.verdict)
@@ -510,7 +519,8 @@ impl Context<'_> {
         let number = |place: usize| u32::try_from(place).expect("a policy is short");
         let stands = rules.iter().min_by_key(|rule| worst_first(&rule.verdict));
         let code = stands.filter(|rule| rule.verdict == verdict).and_then(|rule| rule.code);
-        let sign = Sign::of(flow, shown);
+        let is_leg = !pair.leg_of.is_empty();
+        let sign = Sign::of(flow, shown, is_leg);
         let exemption = pair.exemptions.iter().copied().find(|&index| {
             let exempt = &self.run.policy.exemptions[index];
             is_asked(flow, &exempt.ports, exempt.protocol)
@@ -520,7 +530,7 @@ impl Context<'_> {
             rule: stands.map(|rule| number(rule.rule)),
             reason: match exemption {
                 Some(place) if verdict == Verdict::Exempt => Reason::Exemption(number(place)),
-                _ => Reason::of(verdict, code, sign, pair.is_leg && !flow.recorded_at.is_empty()),
+                _ => Reason::of(verdict, code, sign, is_leg),
             },
             sign,
             dup_of: None,
@@ -540,6 +550,16 @@ impl Context<'_> {
         holds(source, destination) || (both_ways && holds(destination, source))
     }
 
+    /// Returns true where a leg of a flow that passed these firewalls tells that the flow did what
+    /// a rule asks. What else became of it, and who sent it, a leg does not tell: so it is held
+    /// against no other rule, and its sender is the firewall.
+    fn leg_shows(&self, rule: usize, leg_of: FirewallSet) -> bool {
+        self.run.policy.rules[rule].via.asks_firewall()
+            && self.rules.wanted[rule].as_ref().is_none_or(|wanted| {
+                leg_of.iter().flatten().any(|firewall| wanted.contains(&firewall))
+            })
+    }
+
     fn rule_verdicts(
         &self,
         flow: &ObservedFlow,
@@ -553,7 +573,8 @@ impl Context<'_> {
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
             .map(|&(index, path, translated)| {
                 let wanted = self.rules.wanted[index].as_deref();
-                let sight = Sight::of(shown, flow.recorded_at, wanted, &pair.passed);
+                let recorded_at = flow.recorded_at.union(pair.leg_of);
+                let sight = Sight::of(shown, recorded_at, wanted, &pair.passed);
                 let is_expected = || self.is_expected(flow, pair, wanted);
                 let path = if is_translated { translated } else { path };
                 RuleVerdict::of(index, &rules[index].via, path, sight, is_expected)

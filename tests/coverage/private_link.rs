@@ -251,7 +251,49 @@ fn the_firewalls_instances_are_the_firewall() {
             &[from_instance(60, "10.13.76.69"), from_instance(90, "10.13.76.70")],
         )
         .verify(&[])
-        .assert(0, &[("not_required", 2)]);
+        .assert(0, &[("covered", 2)]);
+}
+
+/// The addresses of a leg are what its record holds: the sender before the firewall is not known.
+#[test]
+fn a_leg_without_its_flow_is_covered_where_a_rule_asks_for_that_firewall_and_selects_its_addresses()
+{
+    // What the firewall sent on, and what went to the firewall itself, as names to be resolved do.
+    let from_firewall = flow(60, "10.13.76.69", 1024, "10.13.77.6", 1433);
+    let to_firewall = flow(90, "10.13.76.132", 50_000, "10.13.76.68", 53);
+    let rule = |from: &str, to: &str, via: &str| {
+        format!(
+            "[[require]]\nname = \"a rule\"\nfrom = [\"{from}\"]\nto = [\"{to}\"]\nvia = \"{via}\"\n"
+        )
+    };
+    for (from, to, via, covered) in [
+        ("any", "any", "firewall", 2),
+        ("any", "any", "firewall:azfw", 2),
+        ("any", "class:private_endpoint", "firewall", 1),
+        ("class:firewall", "any", "firewall", 1),
+        ("vnet:hub", "class:firewall", "firewall", 1),
+        ("on-premises", "any", "firewall", 0),
+        // What a leg does not tell: whether another firewall saw the flow, and where it left.
+        ("any", "any", "firewall:other", 0),
+        ("any", "any", "direct", 0),
+        ("any", "any", "none", 0),
+    ] {
+        let verification = lab(POLICIES_AND_ROUTE)
+            .policy(&rule(from, to, via))
+            .flows("firewall", FIREWALL, &[from_firewall])
+            .flows("vm", HUB_VM, &[to_firewall])
+            .verify(&[]);
+        let count = |verdict: &str| {
+            verification.json["totals"][verdict]["flows"].as_u64().unwrap_or_default()
+        };
+        assert_eq!(verification.code, 0, "{from} {to} {via}");
+        assert_eq!(
+            (count("covered"), count("not_required")),
+            (covered, 2 - covered),
+            "{from} {to} {via}\n{}",
+            verification.text
+        );
+    }
 }
 
 #[test]
