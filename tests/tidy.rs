@@ -116,7 +116,15 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/routing/",
         ],
     ),
-    ("tempfile", &["src/cli/bench_work.rs", "src/cli/traffic_run.rs", "src/report/atomic_file.rs"]),
+    (
+        "tempfile",
+        &[
+            "src/cli/bench_work.rs",
+            "src/cli/evidence.rs",
+            "src/cli/traffic_run.rs",
+            "src/report/atomic_file.rs",
+        ],
+    ),
     ("thiserror", &["src/"]),
     ("toml", &["src/azure/settings.rs", "src/coverage/policy.rs"]),
     ("zstd", &["src/traffic/input/"]),

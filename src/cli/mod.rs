@@ -8,6 +8,7 @@ mod bench;
 mod bench_work;
 mod classify;
 mod console;
+mod evidence;
 mod exit_code;
 mod explain;
 mod generate;

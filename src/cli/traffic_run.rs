@@ -12,7 +12,7 @@ use super::{Console, ExitCode};
 use crate::classify::{Classifier, ClassifyOptions, RowSink, Summary};
 use crate::fib::Fib;
 use crate::spill::SpillRoom;
-use crate::traffic::{Input, InputError, ReadOptions, TrafficReader};
+use crate::traffic::{Input, InputError, ReadOptions, Tally, TrafficReader};
 
 /// A run over inputs.
 pub(super) struct TrafficRun<'a> {
@@ -104,18 +104,31 @@ pub(super) fn judge_inputs(
         console.error("no usable input: nothing was recognised as a capture or a flow log");
         code = code.worst(ExitCode::NoInput);
     }
-    let (damaged, read) = (summary.total.damaged_total(), summary.total.records_read);
-    if damaged > 0 {
-        let found = format!("{damaged} of {read} records are damaged");
-        if !max_skipped.allows(damaged, read) {
-            console.error(&format!("{found}, more than --max-skipped allows"));
-            code = code.worst(ExitCode::Damaged);
-        } else if is_strict {
-            console.error(&format!("{found}, and --strict allows none"));
-            code = code.worst(ExitCode::Damaged);
-        } else {
-            console.warning(&format!("{found}, within --max-skipped"));
-        }
+    code.worst(judge_damage(&summary.total, "", max_skipped, is_strict, console))
+}
+
+/// Says how much was damaged of what was read, and how the run ends for it; `whose` stands before
+/// the word for records.
+pub(super) fn judge_damage(
+    tally: &Tally,
+    whose: &str,
+    max_skipped: SkipLimit,
+    is_strict: bool,
+    console: Console,
+) -> ExitCode {
+    let (damaged, read) = (tally.damaged_total(), tally.records_read);
+    if damaged == 0 {
+        return ExitCode::Success;
     }
-    code
+    let found = format!("{damaged} of {read} {whose}records are damaged");
+    if !max_skipped.allows(damaged, read) {
+        console.error(&format!("{found}, more than --max-skipped allows"));
+        return ExitCode::Damaged;
+    }
+    if is_strict {
+        console.error(&format!("{found}, and --strict allows none"));
+        return ExitCode::Damaged;
+    }
+    console.warning(&format!("{found}, within --max-skipped"));
+    ExitCode::Success
 }
