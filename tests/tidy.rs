@@ -21,7 +21,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("traffic", &["net"]),
     ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net", "memory"]),
     ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
-    ("replay", &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"]),
+    (
+        "replay",
+        &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"],
+    ),
     (
         "report",
         &["replay", "coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"],
@@ -49,6 +52,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/generate/",
             "src/lpm/forest.rs",
             "src/lpm/forest_layout.rs",
+            "src/replay/",
             "src/report/",
             "src/traffic/firewall/",
         ],
