@@ -13,6 +13,7 @@ mod explain;
 mod generate;
 mod generated;
 mod lint;
+mod policy;
 mod progress;
 mod replay;
 mod replay_args;

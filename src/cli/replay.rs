@@ -9,10 +9,12 @@ use super::args::Per;
 use super::replay_args::{ReplayArgs, ReplayFormat};
 use super::snapshot::{self, Loaded};
 use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
-use super::{Console, ExitCode};
+use super::{Console, ExitCode, policy};
 use crate::classify::{ClassifyOptions, NoRows, RecordKind, RowSink};
+use crate::coverage::{Places, Policy};
 use crate::replay::{
-    DestinationMap, ReplayOptions, ReplayReport, ReplayedSnapshot, Replayer, Snapshots,
+    DestinationMap, ReplayOptions, ReplayReport, ReplayedPolicy, ReplayedSnapshot, Replayer,
+    Snapshots, VerdictChanges,
 };
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_replay_json,
@@ -28,6 +30,7 @@ use crate::traffic::{DecodeOptions, find_inputs};
 pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
     let moves = moves(args)?;
+    let policy = policy(args)?;
     let inputs = find_inputs(&args.inputs)?;
     let threads = use_threads(args.threads)?;
     let before = load("--before", &args.before, args, console)?;
@@ -37,11 +40,21 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         after: ReplayedSnapshot { tables: &after.tables, fib: &after.fib },
         moves: &moves,
     };
+    let places = policy.as_ref().map(|_| {
+        [Places::of(&before.tables, &before.resources), Places::of(&after.tables, &after.resources)]
+    });
+    let judged = policy
+        .as_ref()
+        .zip(places.as_ref())
+        .map(|(policy, [before, after])| ReplayedPolicy { policy, before, after, threads });
     let run = TrafficRun {
         fib: &before.fib,
         inputs: &inputs,
         options: ClassifyOptions {
-            per: args.per.map(RecordKind::from),
+            per: match policy {
+                Some(_) => Some(RecordKind::Flow),
+                None => args.per.map(RecordKind::from),
+            },
             memory_bytes_max: args.memory.0 / 2,
             threads,
             decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
@@ -50,9 +63,9 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         console,
     };
     let (report, rows) = match rows_file(args)? {
-        None => (replay(&run, snapshots, args, NoRows)?.0, None),
+        None => (replay(&run, snapshots, judged, args, NoRows)?.0, None),
         Some(writer) => {
-            let (report, writer) = replay(&run, snapshots, args, writer)?;
+            let (report, writer) = replay(&run, snapshots, judged, args, writer)?;
             (report, Some(writer.finish()?))
         }
     };
@@ -62,7 +75,8 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
     {
         rows.commit()?;
     }
-    let fails = args.fail_on_change && report.changed.flows > 0;
+    say_warnings(&report, console);
+    let fails = fails(args, &report);
     print(report, args.format, console)?;
     console.note(&format!("{:.3} s", started.elapsed().as_secs_f64()));
     Ok(if fails { code.worst(ExitCode::Findings) } else { code })
@@ -71,15 +85,44 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
 fn replay<'r, S: RowSink>(
     run: &TrafficRun<'_>,
     snapshots: Snapshots<'r>,
+    policy: Option<ReplayedPolicy<'r>>,
     args: &ReplayArgs,
     sink: S,
 ) -> Result<(ReplayReport<'r>, S)> {
     let options = ReplayOptions { memory_bytes_max: args.memory.0 / 2, room: room() };
     let names = run.inputs.iter().map(|input| &input.name);
-    let replayer = Replayer::new(snapshots, names, options, sink);
+    let replayer = Replayer::new(snapshots, names, options, policy, sink);
     let (summary, replayer) = run.classify(replayer).map_err(anyhow::Error::from)?;
     assert_balanced(&summary);
     Ok(replayer.finish(summary)?)
+}
+
+/// Warnings of both verifications: a selector may hold nothing after the change.
+fn say_warnings(report: &ReplayReport<'_>, console: Console) {
+    let Some(verdicts) = &report.verdicts else { return };
+    for (option, side) in [("--before", &verdicts.before), ("--after", &verdicts.after)] {
+        side.warnings.iter().for_each(|warning| console.warning(&format!("{option}: {warning}")));
+    }
+}
+
+fn fails(args: &ReplayArgs, report: &ReplayReport<'_>) -> bool {
+    let verdicts = report.verdicts.as_ref();
+    let changes =
+        report.changed.flows > 0 || verdicts.is_some_and(|verdicts| !verdicts.changes.is_empty());
+    args.fail_on_change && changes
+        || args.fail_on_new_findings && verdicts.is_some_and(VerdictChanges::has_new_findings)
+}
+
+fn policy(args: &ReplayArgs) -> Result<Option<Policy>> {
+    if args.policy.is_none() && args.require.is_empty() {
+        ensure!(!args.fail_on_new_findings, "--fail-on-new-findings needs --policy or --require");
+        return Ok(None);
+    }
+    ensure!(
+        matches!(args.per, None | Some(Per::Flow)),
+        "a policy judges flows: leave --per out with --policy or --require"
+    );
+    policy::read(args.policy.as_deref(), &args.require).map(Some)
 }
 
 /// Loads one of the snapshots; whatever is said of it tells which.

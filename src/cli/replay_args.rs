@@ -35,11 +35,25 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "NAME")]
     pub from: Option<String>,
 
-    /// Exit 1 where anything changes.
+    /// What flows must pass: a TOML file of `require` and `exempt` tables; shows which verdicts
+    /// change, by the routes alone.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Built-in rules, as of a policy: internet-egress, spoke-to-spoke, on-premises,
+    /// private-endpoints, all-private.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub require: Vec<String>,
+
+    /// Exit 1 where any flow or verdict changes.
     #[arg(long)]
     pub fail_on_change: bool,
 
-    /// What is a flow [default: flow for captures, tuple for flow logs].
+    /// Exit 1 where the policy finds something that it did not find before.
+    #[arg(long)]
+    pub fail_on_new_findings: bool,
+
+    /// What is a flow [default: flow for captures and with a policy, tuple for flow logs].
     #[arg(long, value_enum)]
     pub per: Option<Per>,
 

@@ -1,6 +1,6 @@
 //! `nexthop verify`: which recorded flows passed the firewalls that a policy requires.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 
 use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
 use super::verify_args::{VerifyArgs, VerifyFormat};
-use super::{Console, ExitCode, snapshot};
+use super::{Console, ExitCode, policy, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{
-    BuiltIn, CoverageReport, FirewallEvidence, FirewallLogEvidence, FirewallTrafficEvidence,
-    FlowGatherer, Places, Policy, RowKeeper, Verifier,
+    CoverageReport, FirewallEvidence, FirewallLogEvidence, FirewallTrafficEvidence, FlowGatherer,
+    Places, RowKeeper, Verifier,
 };
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
@@ -32,7 +32,7 @@ use crate::traffic::{DecodeOptions, Input, ReadOptions, Tally, TrafficReader, fi
 /// written.
 pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
-    let policy = policy(args)?;
+    let policy = policy::read(args.policy.as_deref(), &args.require)?;
     let inputs = find_inputs(&args.inputs)?;
     let logs = find_inputs(&args.evidence)?;
     let threads = use_threads(args.threads)?;
@@ -116,22 +116,6 @@ fn rows_file(args: &VerifyArgs) -> Result<Option<RowWriter<AtomicFile>>> {
     };
     let format = RowFormat::of_path(path)?;
     Ok(Some(RowWriter::new(format, &options, AtomicFile::create(path)?)?))
-}
-
-fn policy(args: &VerifyArgs) -> Result<Policy> {
-    let mut policy = match &args.policy {
-        None => Policy::default(),
-        Some(path) => {
-            let shown = || path.display().to_string();
-            let text = fs::read_to_string(path).with_context(shown)?;
-            Policy::parse(&text).with_context(shown)?
-        }
-    };
-    for name in &args.require {
-        policy.rules.push(BuiltIn::rules(name)?);
-    }
-    ensure!(!policy.rules.is_empty(), "the policy requires nothing: it has no [[require]]");
-    Ok(policy)
 }
 
 /// Reads what the firewalls logged, to be held against the flows that were gathered.

@@ -23,6 +23,8 @@ pub struct FirewallEvidence {
     pub(super) sources: Vec<EvidenceSource>,
     /// How far a line may be from a flow's beginning, nanoseconds.
     pub(super) time_tolerance_ns: i64,
+    /// That a flow was recorded at a firewall shows that it passed there.
+    pub(super) heeds_records: bool,
 }
 
 /// Gathers the lines of one log.
@@ -59,7 +61,14 @@ impl FirewallEvidence {
             hasher: flows.hasher(),
             sources: Vec::new(),
             time_tolerance_ns,
+            heeds_records: true,
         }
+    }
+
+    /// No evidence at all, records made at a firewall included: then flows are judged by their
+    /// routes alone, as they must be where they were recorded under other routes.
+    pub fn of_routes_alone(flows: &FlowGatherer) -> Self {
+        Self { heeds_records: false, ..Self::new(flows, 0, 0, SpillRoom::default()) }
     }
 
     /// Adds a log: its lines, and the sources that they make.

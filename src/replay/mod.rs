@@ -15,7 +15,9 @@ mod next_hops;
 mod replayer;
 mod report;
 mod route_change;
+mod row_verdicts;
 mod two_labels;
+mod verdicts;
 
 pub use changed_flows::{ChangedFlow, ChangedFlows};
 pub use destination_map::{DestinationMap, DestinationMove, DestinationMoveError};
@@ -23,3 +25,4 @@ pub use replayer::{ReplayOptions, ReplayedRows, Replayer};
 pub use report::{AfterBooks, ReplayReport, Transition};
 pub use route_change::RouteChange;
 pub use two_labels::{ReplayedSnapshot, Snapshots};
+pub use verdicts::{ReplayedPolicy, VerdictChange, VerdictChanges, VerdictTransition};

@@ -11,7 +11,8 @@ use super::changed_flows::{ChangedFlow, GatheredChanges};
 use super::next_hops::NextHopNumbers;
 use super::route_change::RouteChangeKey;
 use super::two_labels::{LastObserver, Snapshots, TwoLabels};
-use super::{AfterBooks, ReplayReport, RouteChange, Transition};
+use super::verdicts::{KeptTwice, KeptTwiceRows};
+use super::{AfterBooks, ReplayReport, ReplayedPolicy, RouteChange, Transition};
 use crate::classify::{OutputRow, ReplayColumns, RowBuffer, RowSink, Summary, Totals};
 use crate::fib::TableId;
 use crate::spill::{PartitionBuffers, SpillRoom};
@@ -20,7 +21,7 @@ use crate::traffic::{InputName, Unknown};
 /// How a replay goes about its work.
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
-    /// The bound on the memory of changed flows.
+    /// The bound on the memory of changed flows, and of those that wait for verdicts.
     pub memory_bytes_max: usize,
     /// Where they go past it.
     pub room: SpillRoom,
@@ -35,6 +36,8 @@ pub struct Replayer<'r, S> {
     shared: Arc<Shared<'r>>,
     sink: S,
     gathered: GatheredChanges,
+    kept: Option<KeptTwice<'r>>,
+    options: ReplayOptions,
     sums: Sums,
 }
 
@@ -43,6 +46,7 @@ pub struct ReplayedRows<'r, B> {
     shared: Arc<Shared<'r>>,
     rows: B,
     changes: PartitionBuffers,
+    kept: Option<KeptTwiceRows>,
     sums: Sums,
     /// The number of a change, and its reason.
     known_changes: AHashMap<RouteChangeKey, (u32, &'static str)>,
@@ -83,13 +87,16 @@ struct Sums {
 
 impl<'r, S: RowSink> Replayer<'r, S> {
     /// Prepares for the rows of inputs; those that change go to `sink`, with
-    /// [`OutputRow::replay`] filled.
+    /// [`OutputRow::replay`] filled. With a policy rows must be flows, as a verification takes them.
     pub fn new<'n>(
         snapshots: Snapshots<'r>,
-        inputs: impl IntoIterator<Item = &'n InputName>,
+        inputs: impl IntoIterator<Item = &'n InputName> + Clone,
         options: ReplayOptions,
+        policy: Option<ReplayedPolicy<'r>>,
         sink: S,
     ) -> Self {
+        let (bytes_max, room) = (options.memory_bytes_max / 2, &options.room);
+        let kept = policy.map(|policy| KeptTwice::new(policy, inputs.clone(), bytes_max, room));
         let mut files: Vec<Arc<str>> =
             inputs.into_iter().map(|input| input.as_str().into()).collect();
         files.sort();
@@ -104,7 +111,9 @@ impl<'r, S: RowSink> Replayer<'r, S> {
                 files,
             }),
             sink,
-            gathered: GatheredChanges::new(options.memory_bytes_max, options.room),
+            gathered: GatheredChanges::new(bytes_max, room.clone()),
+            kept,
+            options,
             sums: Sums::default(),
         }
     }
@@ -119,7 +128,7 @@ impl<'r, S: RowSink> Replayer<'r, S> {
     ///
     /// When a record has a label in one snapshot's books and is missing in the other's.
     pub fn finish(self, summary: Summary) -> io::Result<(ReplayReport<'r>, S)> {
-        let Self { shared, sink, gathered, sums } = self;
+        let Self { shared, sink, gathered, kept, options, sums } = self;
         let after = sums.after_books();
         let with_row = summary.total.classified + summary.total.unknown_total();
         let unknown: u64 = after.unknown.iter().map(|(_, records)| records).sum();
@@ -128,6 +137,11 @@ impl<'r, S: RowSink> Replayer<'r, S> {
         let (route_changes, ranks) = changes.ranked(&sums.by_change);
         let mut changed = Totals::default();
         route_changes.iter().for_each(|change| changed.add(change.totals));
+        let bytes_max = options.memory_bytes_max / 2;
+        let judge = |kept: KeptTwice<'r>| {
+            kept.judge(&shared.snapshots, sums.all.flows, bytes_max, &options.room)
+        };
+        let verdicts = kept.map(judge).transpose()?;
         let report = ReplayReport {
             summary,
             after,
@@ -137,6 +151,7 @@ impl<'r, S: RowSink> Replayer<'r, S> {
             transitions: transitions(&route_changes),
             route_changes,
             flows: gathered.finish(&ranks)?,
+            verdicts,
             files: shared.files.clone(),
         };
         Ok((report, sink))
@@ -154,6 +169,7 @@ impl<'r, S: RowSink> RowSink for Replayer<'r, S> {
             shared: self.shared.clone(),
             rows: self.sink.buffer(),
             changes: PartitionBuffers::new(),
+            kept: self.kept.as_ref().map(KeptTwice::buffer),
             sums: Sums::default(),
             known_changes: AHashMap::new(),
             last_observer: LastObserver::new(),
@@ -165,6 +181,9 @@ impl<'r, S: RowSink> RowSink for Replayer<'r, S> {
     fn append(&mut self, buffer: &mut Self::Buffer) -> io::Result<()> {
         self.sums.absorb(&mut buffer.sums);
         self.gathered.absorb(&mut buffer.changes)?;
+        if let (Some(kept), Some(rows)) = (&mut self.kept, &mut buffer.kept) {
+            kept.append(rows)?;
+        }
         match S::WANTS_ROWS {
             true => self.sink.append(&mut buffer.rows),
             false => Ok(()),
@@ -180,6 +199,9 @@ impl<B: RowBuffer> RowBuffer for ReplayedRows<'_, B> {
         let totals = Totals::of_row(&row.counters);
         self.sums.all.add(totals);
         self.sums.count_after(&labels, row.record_count);
+        if let Some(kept) = &mut self.kept {
+            kept.push(row, &labels);
+        }
         let next_hops = &shared.next_hops;
         if next_hops.before(&labels.before) == next_hops.after(&labels.after) {
             if self.is_other_route(row, &labels) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChangedFlows, RouteChange};
+use super::{ChangedFlows, RouteChange, VerdictChanges};
 use crate::classify::{Summary, Totals};
 use crate::routing::NextHopClass;
 use crate::traffic::Unknown;
@@ -26,6 +26,8 @@ pub struct ReplayReport<'r> {
     pub route_changes: Vec<RouteChange<'r>>,
     /// The changed rows by flow.
     pub flows: ChangedFlows,
+    /// The verdicts by either snapshot, where a policy was given.
+    pub verdicts: Option<VerdictChanges>,
     /// The names of the inputs that flows refer to.
     pub files: Vec<Arc<str>>,
 }

@@ -8,12 +8,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
+use super::coverage_json::{self, FindingJson};
 use super::coverage_summary::time_text;
 use super::json::{Books, ByKey};
 use super::neutral_json::write_json_lines;
 use crate::classify::{InputSummary, LabelColumns, Totals};
+use crate::coverage::FindingCode;
 use crate::net::protocol;
-use crate::replay::{ChangedFlow, ChangedFlows, ReplayReport, RouteChange, Transition};
+use crate::replay::{
+    ChangedFlow, ChangedFlows, ReplayReport, RouteChange, Transition, VerdictChange,
+    VerdictChanges, VerdictTransition,
+};
 
 /// Writes the result of a replay as one JSON object, indented, with a line end.
 ///
@@ -51,6 +56,7 @@ pub fn write_replay_json(report: ReplayReport<'_>, out: &mut dyn Write) -> io::R
             ),
         },
         has_partial_flows: summary.has_partial_flows,
+        verdicts: report.verdicts.as_ref().map(VerdictsJson::new),
         flows: &flows,
     };
     let written = write_json_lines(out, &json);
@@ -77,7 +83,56 @@ struct Report<'a> {
     /// The books by the labels of the snapshot after.
     after: AfterJson,
     has_partial_flows: bool,
+    /// Null without a policy.
+    verdicts: Option<VerdictsJson<'a>>,
     flows: &'a FlowsJson<'a>,
+}
+
+#[derive(Serialize)]
+struct VerdictsJson<'a> {
+    changed: Sums,
+    transitions: Vec<TransitionJson>,
+    changes: Vec<VerdictChangeJson>,
+    before: BeforeJson<'a>,
+    after: AfterFindingsJson<'a>,
+}
+
+#[derive(Serialize)]
+struct VerdictChangeJson {
+    source: String,
+    destination: String,
+    before: &'static str,
+    before_code: Option<&'static str>,
+    after: &'static str,
+    after_code: Option<&'static str>,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+#[derive(Serialize)]
+struct BeforeJson<'a> {
+    totals: ByKey<coverage_json::Sums>,
+    findings: Vec<OldFinding<'a>>,
+}
+
+#[derive(Serialize)]
+struct OldFinding<'a> {
+    is_resolved: bool,
+    #[serde(flatten)]
+    finding: FindingJson<'a>,
+}
+
+#[derive(Serialize)]
+struct AfterFindingsJson<'a> {
+    totals: ByKey<coverage_json::Sums>,
+    findings: Vec<NewFinding<'a>>,
+}
+
+#[derive(Serialize)]
+struct NewFinding<'a> {
+    is_new: bool,
+    #[serde(flatten)]
+    finding: FindingJson<'a>,
 }
 
 #[derive(Serialize)]
@@ -144,6 +199,7 @@ struct FlowJson<'a> {
     before: &'static str,
     after: &'static str,
     reason: &'static str,
+    opposite_reason: &'static str,
     #[serde(flatten)]
     sums: Sums,
     start_time: String,
@@ -176,6 +232,57 @@ impl TransitionJson {
             before: transition.before.as_str(),
             after: transition.after.as_str(),
             sums: Sums::new(transition.totals),
+        }
+    }
+}
+
+impl<'a> VerdictsJson<'a> {
+    fn new(verdicts: &'a VerdictChanges) -> Self {
+        let VerdictChanges { before, after, is_resolved, is_new, .. } = verdicts;
+        let transition = |one: &VerdictTransition| TransitionJson {
+            before: one.before.as_str(),
+            after: one.after.as_str(),
+            sums: Sums::new(one.totals),
+        };
+        let old = before.findings.iter().zip(is_resolved);
+        let new = after.findings.iter().zip(is_new);
+        Self {
+            changed: Sums::new(verdicts.changed()),
+            transitions: verdicts.transitions.iter().map(transition).collect(),
+            changes: verdicts.changes.iter().map(VerdictChangeJson::new).collect(),
+            before: BeforeJson {
+                totals: coverage_json::by_verdict(&before.totals),
+                findings: old
+                    .map(|(finding, &is_resolved)| OldFinding {
+                        is_resolved,
+                        finding: FindingJson::new(finding),
+                    })
+                    .collect(),
+            },
+            after: AfterFindingsJson {
+                totals: coverage_json::by_verdict(&after.totals),
+                findings: new
+                    .map(|(finding, &is_new)| NewFinding {
+                        is_new,
+                        finding: FindingJson::new(finding),
+                    })
+                    .collect(),
+            },
+        }
+    }
+}
+
+impl VerdictChangeJson {
+    fn new(change: &VerdictChange) -> Self {
+        let code = |code: Option<FindingCode>| code.map(FindingCode::as_str);
+        Self {
+            source: change.source.to_string(),
+            destination: change.destination.to_string(),
+            before: change.before.as_str(),
+            before_code: code(change.before_code),
+            after: change.after.as_str(),
+            after_code: code(change.after_code),
+            sums: Sums::new(change.totals),
         }
     }
 }
@@ -232,6 +339,7 @@ impl<'a> FlowJson<'a> {
             before: change.before.next_hop_class.as_str(),
             after: change.after.next_hop_class.as_str(),
             reason: change.reason,
+            opposite_reason: change.opposite_reason,
             sums: Sums { flows: flow.rows, packets: flow.packets, bytes: flow.bytes },
             start_time: time_text(flow.start_time_ns),
             end_time: time_text(flow.end_time_ns),

@@ -10,8 +10,9 @@ use super::display::{bytes, grouped, neutral, percent};
 use super::table::{Align, Table};
 use super::text::Page;
 use crate::classify::{LabelColumns, Totals};
+use crate::coverage::Finding;
 use crate::net::protocol;
-use crate::replay::{ChangedFlow, ReplayReport, RouteChange};
+use crate::replay::{ChangedFlow, ReplayReport, RouteChange, VerdictChanges};
 
 /// Writes the result of a replay, made for 80 to 100 columns: how much changes, from what to what,
 /// by which routes and why, the flows with the most bytes, and the books.
@@ -30,6 +31,9 @@ pub fn write_replay_text(
     result(&mut page, &report)?;
     transitions(&mut page, &report)?;
     routes(&mut page, &report.route_changes)?;
+    if let Some(changes) = &report.verdicts {
+        verdicts(&mut page, changes)?;
+    }
     let ReplayReport { flows, route_changes, summary, .. } = report;
     let len = usize::try_from(flows.len()).unwrap_or(usize::MAX);
     let (mut table, lines_max, mut shown) = (flow_table(), page.lines_max(), 0);
@@ -123,6 +127,61 @@ fn routes(page: &mut Page<'_>, changes: &[RouteChange<'_>]) -> io::Result<()> {
         writeln!(page.out, "    after:  {}{}", route_text(&change.after), lost_before(change))?;
     }
     page.and_more(changes.len(), "pairs of routes")
+}
+
+fn verdicts(page: &mut Page<'_>, verdicts: &VerdictChanges) -> io::Result<()> {
+    let mut table = Table::new([
+        ("before", Align::Left),
+        ("", Align::Left),
+        ("after", Align::Left),
+        ("flows", Align::Right),
+        ("packets", Align::Right),
+        ("bytes", Align::Right),
+    ]);
+    for transition in &verdicts.transitions {
+        let Totals { flows, packets, bytes: size } = transition.totals;
+        table.line([
+            transition.before.as_str().to_owned(),
+            if transition.before == transition.after { "=" } else { "→" }.to_owned(),
+            transition.after.as_str().to_owned(),
+            grouped(flows),
+            grouped(packets),
+            bytes(size),
+        ]);
+        if transition.after.is_finding() && transition.before != transition.after {
+            table.mark_last();
+        }
+    }
+    page.table("Verdicts, by the routes alone", &table)?;
+    let VerdictChanges { before, after, is_resolved, is_new, .. } = verdicts;
+    let new: Vec<&Finding> = marked(&after.findings, is_new).collect();
+    findings(page, "New findings", &new)?;
+    let resolved: Vec<&Finding> = marked(&before.findings, is_resolved).collect();
+    findings(page, "Resolved findings", &resolved)
+}
+
+fn marked<'f>(findings: &'f [Finding], marks: &'f [bool]) -> impl Iterator<Item = &'f Finding> {
+    findings.iter().zip(marks).filter(|(_, is_marked)| **is_marked).map(|(finding, _)| finding)
+}
+
+fn findings(page: &mut Page<'_>, heading: &str, findings: &[&Finding]) -> io::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    page.heading(&format!("{heading}: {}", grouped(findings.len() as u64)))?;
+    for finding in findings.iter().take(page.lines_max()) {
+        writeln!(
+            page.out,
+            "  {}: {} → {}, {}, {}",
+            finding.code,
+            finding.source,
+            finding.destination,
+            counted(finding.totals.flows, "flow", "flows"),
+            neutral(&finding.rule)
+        )?;
+        writeln!(page.out, "    {}", neutral(&finding.message))?;
+    }
+    page.and_more(findings.len(), "findings")
 }
 
 fn flow_table() -> Table<5> {
