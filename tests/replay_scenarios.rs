@@ -7,6 +7,9 @@
 #![forbid(unsafe_code)]
 #![cfg(feature = "cli")]
 
+#[allow(dead_code, reason = "other test programs use the rest")]
+#[path = "support/random.rs"]
+mod random;
 #[allow(dead_code, reason = "labels of the estates are held by another test program")]
 mod recipes;
 mod replay;

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::SummaryOptions;
 use super::coverage_summary::counted;
+use super::coverage_text::wrapped;
 use super::display::{bytes, grouped, neutral, percent};
 use super::table::{Align, Table};
 use super::text::Page;
@@ -55,6 +56,9 @@ pub fn write_replay_text(
     page.first_damages(&summary.inputs)?;
     page.books(&summary.total)
 }
+
+/// The width of running text.
+const COLUMNS: usize = 96;
 
 fn result(page: &mut Page<'_>, report: &ReplayReport<'_>) -> io::Result<()> {
     let ReplayReport { all, changed, other_route, .. } = report;
@@ -123,8 +127,9 @@ fn routes(page: &mut Page<'_>, changes: &[RouteChange<'_>]) -> io::Result<()> {
             table.map_or("a place that no table covers".into(), neutral),
             change.reason
         )?;
-        writeln!(page.out, "    before: {}", route_text(&change.before))?;
-        writeln!(page.out, "    after:  {}{}", route_text(&change.after), lost_before(change))?;
+        indented(page.out, "    before: ", &route_text(&change.before))?;
+        let after = format!("{}{}", route_text(&change.after), lost_before(change));
+        indented(page.out, "    after:  ", &after)?;
     }
     page.and_more(changes.len(), "pairs of routes")
 }
@@ -179,9 +184,19 @@ fn findings(page: &mut Page<'_>, heading: &str, findings: &[&Finding]) -> io::Re
             counted(finding.totals.flows, "flow", "flows"),
             neutral(&finding.rule)
         )?;
-        writeln!(page.out, "    {}", neutral(&finding.message))?;
+        indented(page.out, "    ", &neutral(&finding.message))?;
     }
     page.and_more(findings.len(), "findings")
+}
+
+/// Writes text behind a heading of its own, and every further line below its beginning.
+fn indented(out: &mut dyn Write, heading: &str, text: &str) -> io::Result<()> {
+    let mut before = heading.to_owned();
+    for line in wrapped(text, COLUMNS - heading.len()) {
+        writeln!(out, "{before}{line}")?;
+        before = " ".repeat(heading.len());
+    }
+    Ok(())
 }
 
 fn flow_table() -> Table<5> {
