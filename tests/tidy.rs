@@ -22,7 +22,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("traffic", &["net", "instructions"]),
     ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net", "memory"]),
     ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
-    ("replay", &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"]),
+    (
+        "replay",
+        &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"],
+    ),
     (
         "report",
         &["replay", "coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"],
@@ -50,6 +53,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/generate/",
             "src/lpm/forest.rs",
             "src/lpm/forest_layout.rs",
+            "src/replay/",
             "src/report/",
             "src/traffic/firewall/",
         ],

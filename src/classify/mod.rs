@@ -17,7 +17,7 @@ mod totals;
 pub use label::{Label, Observer};
 pub use output::{
     CounterBasis, CoverageColumns, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind,
-    RowBuffer, RowSink,
+    ReplayColumns, RowBuffer, RowSink,
 };
 pub use pipeline::{Classifier, ClassifyOptions};
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

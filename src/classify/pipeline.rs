@@ -1,6 +1,7 @@
 //! The run: chunks of all inputs, decoded, labelled and added up on many threads.
 
 use std::io;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use ahash::RandomState;
@@ -205,8 +206,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         }
         let hasher = self.log_flows.hasher();
         workers.par_iter_mut().for_each(|worker| match work {
-            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, S::WANTS_ROWS),
-            Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, S::WANTS_ROWS),
+            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, Wanted::by::<S>()),
+            Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, Wanted::by::<S>()),
             Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
             Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
         });
@@ -271,14 +272,14 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         const PORTION: usize = 8192;
         let tables: Vec<&PacketFlows> = self.packet_flows.iter().collect();
         let flows = GatheredFlows::new(&tables, S::WANTS_ROWS);
-        let wants_rows = S::WANTS_ROWS;
+        let wanted = Wanted::by::<S>();
         for start in (0..flows.len()).step_by(PORTION * self.workers.len()) {
             let (fib, inputs, flows) = (self.fib, &self.inputs, &flows);
             self.workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
                 let start = (start + index * PORTION).min(flows.len());
                 let end = (start + PORTION).min(flows.len());
                 let numbers = start..end;
-                worker.give_out(fib, inputs, flows, numbers, wants_rows, is_partial);
+                worker.give_out(fib, inputs, flows, numbers, wanted, is_partial);
             });
             for worker in &mut self.workers {
                 for labelled in worker.labelled.drain(..) {
@@ -307,6 +308,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             None => Vec::new(),
         };
         let observers = self.log_flows.contexts.observers(self.fib);
+        let wanted = Wanted::by::<S>();
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| self.log_flows.take(partition))?;
@@ -331,7 +333,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                         let label = label_of_merged(fib, &observers, flow);
                         worker.totals.add(&label, &flow.counters);
                         if S::WANTS_ROWS {
-                            let columns = label_columns::<S>(fib, &label, flow);
+                            let key = flow.key;
+                            let columns = wanted.columns(fib, &label, key.source, key.destination);
                             worker.push_flow(inputs, flow, columns);
                         }
                     });
@@ -355,6 +358,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         mut by_time: FlowsByTime,
         observers: &[Observer],
     ) -> io::Result<()> {
+        let wanted = Wanted::by::<S>();
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| by_time.take(partition))?;
@@ -362,7 +366,9 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                 for flow in &log_flows::sorted_partition(bytes, contexts) {
                     let label = label_of_merged(fib, observers, flow);
-                    worker.push_flow(inputs, flow, label_columns::<S>(fib, &label, flow));
+                    let columns =
+                        wanted.columns(fib, &label, flow.key.source, flow.key.destination);
+                    worker.push_flow(inputs, flow, columns);
                 }
             });
             for worker in &mut self.workers[..bytes.len()] {
@@ -384,6 +390,32 @@ enum Work {
     LabelPackets,
     GatherPackets,
     GatherTuples,
+}
+
+/// What a sink looks at.
+#[derive(Clone, Copy)]
+struct Wanted {
+    rows: bool,
+    routes: bool,
+}
+
+impl Wanted {
+    fn by<S: RowSink>() -> Self {
+        Self { rows: S::WANTS_ROWS, routes: S::WANTS_ROUTES }
+    }
+
+    fn columns<'f>(
+        self,
+        fib: &'f Fib,
+        label: &Label,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> LabelColumns<'f> {
+        match self.routes {
+            true => label.columns(fib, source, destination),
+            false => label.class_column(),
+        }
+    }
 }
 
 /// The working memory of one thread.
@@ -440,7 +472,7 @@ impl<B: RowBuffer> Worker<B> {
         inputs: &[InputSummary],
         flows: &GatheredFlows<'_>,
         numbers: Range<usize>,
-        wants_rows: bool,
+        wanted: Wanted,
         is_partial: bool,
     ) {
         let mut shares = Vec::new();
@@ -451,9 +483,10 @@ impl<B: RowBuffer> Worker<B> {
             for &share in &shares {
                 self.count_labelled(share, &label);
             }
-            if wants_rows {
+            if wanted.rows {
                 let input = &inputs[flow.input as usize];
-                self.rows.push(&packet_flow_row(fib, &flow, &label, input, is_partial));
+                let columns = wanted.columns(fib, &label, flow.source, flow.destination);
+                self.rows.push(&packet_flow_row(&flow, columns, input, is_partial));
             }
         }
     }
@@ -467,15 +500,17 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn label(&mut self, fib: &Fib, kind: RecordKind, name: &str, wants_rows: bool) {
+    fn label(&mut self, fib: &Fib, kind: RecordKind, name: &str, wanted: Wanted) {
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, kind, row);
             count_labelled(&mut self.tally, label.unknown, 1);
             self.totals.add(&label, &self.batch.counters(row));
-            if wants_rows {
+            if wanted.rows {
                 let record = self.records_before + u64::from(self.batch.record[row]) + 1;
-                self.rows.push(&batch_row(fib, &self.batch, row, kind, &label, name, record));
+                let (source, destination) = (self.batch.source[row], self.batch.destination[row]);
+                let columns = wanted.columns(fib, &label, source, destination);
+                self.rows.push(&batch_row(&self.batch, row, kind, columns, name, record));
             }
         }
     }
@@ -568,11 +603,10 @@ fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {
 }
 
 fn batch_row<'a>(
-    fib: &'a Fib,
     batch: &'a FlowBatch,
     index: usize,
     kind: RecordKind,
-    label: &Label,
+    label: LabelColumns<'a>,
     source_file: &'a str,
     source_record: u64,
 ) -> OutputRow<'a> {
@@ -605,15 +639,15 @@ fn batch_row<'a>(
         record_count: 1,
         shows_begin: row.opens_connection
             || matches!(row.state, Some(FlowState::Begin | FlowState::Deny)),
-        label: label.columns(fib, row.source, row.destination),
+        label,
         coverage: None,
+        replay: None,
     }
 }
 
 fn packet_flow_row<'a>(
-    fib: &'a Fib,
     flow: &PacketFlow,
-    label: &Label,
+    label: LabelColumns<'a>,
     input: &'a InputSummary,
     is_partial: bool,
 ) -> OutputRow<'a> {
@@ -642,8 +676,9 @@ fn packet_flow_row<'a>(
         is_partial,
         record_count: flow.packet_count(),
         shows_begin: flow.shows_begin,
-        label: label.columns(fib, flow.source, flow.destination),
+        label,
         coverage: None,
+        replay: None,
     }
 }
 
@@ -680,6 +715,7 @@ fn merged_flow_row<'a>(
         shows_begin: flow.shows_begin,
         label,
         coverage: None,
+        replay: None,
     }
 }
 
@@ -687,17 +723,6 @@ fn label_of_merged(fib: &Fib, observers: &[Observer], flow: &MergedFlow<'_>) -> 
     let key = flow.key;
     let observer = observers[flow.context_number as usize];
     Label::of_tuple(fib, observer, key.direction, key.source, key.destination)
-}
-
-fn label_columns<'f, S: RowSink>(
-    fib: &'f Fib,
-    label: &Label,
-    flow: &MergedFlow<'_>,
-) -> LabelColumns<'f> {
-    match S::WANTS_ROUTES {
-        true => label.columns(fib, flow.key.source, flow.key.destination),
-        false => label.class_column(),
-    }
 }
 
 fn index_u32(index: usize) -> u32 {

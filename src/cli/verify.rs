@@ -1,11 +1,11 @@
 //! `nexthop verify`: which recorded flows passed the firewalls that a policy requires.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -13,9 +13,9 @@ use super::traffic_run::{
     TrafficRun, assert_balanced, judge_damage, judge_inputs, room, use_threads,
 };
 use super::verify_args::{VerifyArgs, VerifyFormat};
-use super::{Console, ExitCode, evidence, snapshot};
+use super::{Console, ExitCode, evidence, policy, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
-use crate::coverage::{BuiltIn, CoverageReport, FlowGatherer, Places, Policy, RowKeeper, Verifier};
+use crate::coverage::{CoverageReport, FlowGatherer, Places, RowKeeper, Verifier};
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
     write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
@@ -30,7 +30,7 @@ use crate::traffic::{DecodeOptions, Input, find_inputs};
 /// written.
 pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
-    let policy = policy(args)?;
+    let policy = policy::read(args.policy.as_deref(), &args.require)?;
     let inputs = find_inputs(&args.inputs)?;
     let mut logs = find_inputs(&args.evidence)?;
     let _kept = evidence::keep_standard_input(&inputs, &mut logs)?;
@@ -119,22 +119,6 @@ fn rows_file(args: &VerifyArgs) -> Result<Option<RowWriter<AtomicFile>>> {
     };
     let format = RowFormat::of_path(path)?;
     Ok(Some(RowWriter::new(format, &options, AtomicFile::create(path)?)?))
-}
-
-fn policy(args: &VerifyArgs) -> Result<Policy> {
-    let mut policy = match &args.policy {
-        None => Policy::default(),
-        Some(path) => {
-            let shown = || path.display().to_string();
-            let text = fs::read_to_string(path).with_context(shown)?;
-            Policy::parse(&text).with_context(shown)?
-        }
-    };
-    for name in &args.require {
-        policy.rules.push(BuiltIn::rules(name)?);
-    }
-    ensure!(!policy.rules.is_empty(), "the policy requires nothing: it has no [[require]]");
-    Ok(policy)
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.

@@ -352,6 +352,7 @@ fn read<'a>(
             peer_next_hop_class: mark(9).checked_sub(1).map(|class| NextHopClass::ALL[class]),
         },
         coverage: None,
+        replay: None,
     }
 }
 
@@ -469,6 +470,7 @@ mod tests {
                 peer_next_hop_class: Some(NextHopClass::Firewall),
             },
             coverage: None,
+            replay: None,
         };
         let mut bare = full.clone();
         (bare.ports, bare.mac, bare.encryption, bare.direction) = (None, None, None, None);

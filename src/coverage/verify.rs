@@ -108,6 +108,7 @@ impl Verifier<'_> {
         rows: &mut Option<RowVerdicts>,
     ) -> io::Result<(CoverageReport, Vec<Arc<str>>)> {
         let tolerance_ns = evidence.time_tolerance_ns;
+        let heeds_records = evidence.heeds_records;
         let mut gathered = flows.finish();
         let mut by_source = self.by_source(&mut gathered, tolerance_ns, rows)?;
         let GatheredEvidence { mut lines, slots, sources } = evidence.finish();
@@ -116,6 +117,7 @@ impl Verifier<'_> {
             rules: CompiledPolicy::of(self.policy, self.places),
             places: self.places.compile(),
             pool_members: PoolIndex::of(self.places),
+            heeds_records,
             evidence: Evidence::new(&sources, &slots, &self.places.firewall_names, tolerance_ns),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
@@ -289,6 +291,8 @@ struct Context<'r> {
     places: CompiledPlaces,
     pool_members: PoolIndex,
     evidence: Evidence,
+    /// That a flow was recorded at a firewall shows that it passed there.
+    heeds_records: bool,
     timeline_step_ns: i64,
     unobservable: Vec<Unobservable>,
     /// Where kept rows stand.
@@ -573,7 +577,10 @@ impl Context<'_> {
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
             .map(|&(index, path, translated)| {
                 let wanted = self.rules.wanted[index].as_deref();
-                let recorded_at = flow.recorded_at.union(pair.leg_of);
+                let recorded_at = match self.heeds_records {
+                    true => flow.recorded_at.union(pair.leg_of),
+                    false => FirewallSet::default(),
+                };
                 let sight = Sight::of(shown, recorded_at, wanted, &pair.passed);
                 let is_expected = || self.is_expected(flow, pair, wanted);
                 let path = if is_translated { translated } else { path };

@@ -301,6 +301,7 @@ pub(super) mod tests {
                 peer_next_hop_class: Some(NextHopClass::NoRoute),
             },
             coverage: None,
+            replay: None,
         }
     }
 
@@ -344,6 +345,7 @@ pub(super) mod tests {
                 peer_next_hop_class: None,
             },
             coverage: None,
+            replay: None,
         }
     }
 
