@@ -199,9 +199,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         });
         for worker in workers {
             summary.format = summary.format.or_else(|| worker.first_format());
-            if worker.tuples.is_full() {
-                self.log_flows.absorb(&mut worker.tuples)?;
-            }
+            self.log_flows.absorb_full(&mut worker.tuples)?;
             summary.tally.absorb_next(&worker.tally);
             self.sink.append(&mut worker.rows)?;
         }
@@ -450,14 +448,15 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    /// The books count tuples as they come; their flows are labelled once merged.
+    /// The books count tuples as they come, runs of the same label at once; their flows are
+    /// labelled once merged.
     fn gather_tuples(&mut self, fib: &Fib, input: u32, hasher: &RandomState) {
-        self.tuples.add(&self.batch, input, self.records_before, hasher);
         self.find_observers(fib);
-        for row in 0..self.batch.len() {
-            let label = self.label_of(fib, RecordKind::Tuple, row);
-            count_labelled(&mut self.tally, label.unknown, 1);
-        }
+        let Self { tuples, batch, observers, tally, records_before, .. } = self;
+        tuples.add(batch, input, *records_before, hasher, |row, count| {
+            let label = label_of_tuple(fib, observers, batch, row);
+            count_labelled(tally, label.unknown, count as u64);
+        });
     }
 
     fn push_flow(
@@ -479,12 +478,10 @@ impl<B: RowBuffer> Worker<B> {
 
     fn label_of(&self, fib: &Fib, kind: RecordKind, row: usize) -> Label {
         let batch = &self.batch;
-        let (source, destination) = (batch.source[row], batch.destination[row]);
         if kind == RecordKind::Packet {
-            return Label::of_packets(fib, source, destination);
+            return Label::of_packets(fib, batch.source[row], batch.destination[row]);
         }
-        let observer = self.observers[batch.context[row].index()];
-        Label::of_tuple(fib, observer, batch.direction[row], source, destination)
+        label_of_tuple(fib, &self.observers, batch, row)
     }
 
     fn first_format(&self) -> Option<SourceFormat> {
@@ -510,6 +507,12 @@ fn take_each(
     mut take: impl FnMut(usize) -> io::Result<Vec<u8>>,
 ) -> io::Result<Vec<Vec<u8>>> {
     partitions.iter().map(|&partition| take(partition)).collect()
+}
+
+fn label_of_tuple(fib: &Fib, observers: &[Observer], batch: &FlowBatch, row: usize) -> Label {
+    let observer = observers[batch.context[row].index()];
+    let (source, destination) = (batch.source[row], batch.destination[row]);
+    Label::of_tuple(fib, observer, batch.direction[row], source, destination)
 }
 
 fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
