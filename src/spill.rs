@@ -184,7 +184,7 @@ impl Partitions {
 
 impl PartitionBuffers {
     /// From here on a chunk is full. A thread has one for each partition.
-    const CHUNK_BYTES: usize = 4 << 10;
+    const CHUNK_BYTES: usize = 16 << 10;
 
     /// Room behind that for the record that fills it.
     const RECORD_BYTES: usize = 512;

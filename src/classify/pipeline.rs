@@ -192,8 +192,10 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         }
         let hasher = self.log_flows.hasher();
         workers.par_iter_mut().for_each(|worker| match work {
-            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, S::WANTS_ROWS),
-            Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, S::WANTS_ROWS),
+            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, (input, name), S::WANTS_ROWS),
+            Work::LabelPackets => {
+                worker.label(fib, RecordKind::Packet, (input, name), S::WANTS_ROWS)
+            }
             Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
             Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
         });
@@ -302,10 +304,15 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 }
                 None => self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                     log_flows.merge_partition(bytes, |flow| {
-                        let label = label_of_merged(fib, &observers, flow);
-                        worker.totals.add(&label, &flow.counters);
-                        if S::WANTS_ROWS {
-                            let columns = label_columns::<S>(fib, &label, flow);
+                        let columns = match S::WANTS_ROUTES {
+                            true => {
+                                let label = label_of_merged(fib, &observers, flow);
+                                worker.totals.add(&label, &flow.counters);
+                                S::WANTS_ROWS.then(|| label_columns(fib, &label, flow))
+                            }
+                            false => Some(class_column_of_merged(fib, &observers, flow)),
+                        };
+                        if let Some(columns) = columns {
                             worker.push_flow(inputs, flow, columns);
                         }
                     });
@@ -336,7 +343,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                 for flow in &log_flows::sorted_partition(bytes, contexts) {
                     let label = label_of_merged(fib, observers, flow);
-                    worker.push_flow(inputs, flow, label_columns::<S>(fib, &label, flow));
+                    worker.push_flow(inputs, flow, label_columns(fib, &label, flow));
                 }
             });
             for worker in &mut self.workers[..bytes.len()] {
@@ -435,7 +442,7 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn label(&mut self, fib: &Fib, kind: RecordKind, name: &str, wants_rows: bool) {
+    fn label(&mut self, fib: &Fib, kind: RecordKind, (input, name): (u32, &str), wants_rows: bool) {
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, kind, row);
@@ -443,7 +450,8 @@ impl<B: RowBuffer> Worker<B> {
             self.totals.add(&label, &self.batch.counters(row));
             if wants_rows {
                 let record = self.records_before + u64::from(self.batch.record[row]) + 1;
-                self.rows.push(&batch_row(fib, &self.batch, row, kind, &label, name, record));
+                let place = SourcePlace { file: name, input, record };
+                self.rows.push(&batch_row(fib, &self.batch, row, kind, &label, &place));
             }
         }
     }
@@ -454,8 +462,11 @@ impl<B: RowBuffer> Worker<B> {
         self.find_observers(fib);
         let Self { tuples, batch, observers, tally, records_before, .. } = self;
         tuples.add(batch, input, *records_before, hasher, |row, count| {
-            let label = label_of_tuple(fib, observers, batch, row);
-            count_labelled(tally, label.unknown, count as u64);
+            let observer = observers[batch.context[row].index()];
+            let (source, destination) = (batch.source[row], batch.destination[row]);
+            let direction = batch.direction[row];
+            let unknown = Label::unknown_of_tuple(fib, observer, direction, source, destination);
+            count_labelled(tally, unknown, count as u64);
         });
     }
 
@@ -478,10 +489,12 @@ impl<B: RowBuffer> Worker<B> {
 
     fn label_of(&self, fib: &Fib, kind: RecordKind, row: usize) -> Label {
         let batch = &self.batch;
+        let (source, destination) = (batch.source[row], batch.destination[row]);
         if kind == RecordKind::Packet {
-            return Label::of_packets(fib, batch.source[row], batch.destination[row]);
+            return Label::of_packets(fib, source, destination);
         }
-        label_of_tuple(fib, &self.observers, batch, row)
+        let observer = self.observers[batch.context[row].index()];
+        Label::of_tuple(fib, observer, batch.direction[row], source, destination)
     }
 
     fn first_format(&self) -> Option<SourceFormat> {
@@ -509,12 +522,6 @@ fn take_each(
     partitions.iter().map(|&partition| take(partition)).collect()
 }
 
-fn label_of_tuple(fib: &Fib, observers: &[Observer], batch: &FlowBatch, row: usize) -> Label {
-    let observer = observers[batch.context[row].index()];
-    let (source, destination) = (batch.source[row], batch.destination[row]);
-    Label::of_tuple(fib, observer, batch.direction[row], source, destination)
-}
-
 fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
     let mut filled = 0;
     while filled < chunks.len() && reader.fill(&mut chunks[filled]) {
@@ -530,14 +537,20 @@ fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {
     }
 }
 
+/// Where a row comes from.
+struct SourcePlace<'a> {
+    file: &'a str,
+    input: u32,
+    record: u64,
+}
+
 fn batch_row<'a>(
     fib: &'a Fib,
     batch: &'a FlowBatch,
     index: usize,
     kind: RecordKind,
     label: &Label,
-    source_file: &'a str,
-    source_record: u64,
+    place: &SourcePlace<'a>,
 ) -> OutputRow<'a> {
     let row = batch.row(index);
     let context: &Context = batch.context(row.context);
@@ -562,8 +575,10 @@ fn batch_row<'a>(
         target_resource_id: text(context.target_resource_id),
         flow_log_resource_id: text(context.flow_log_resource_id),
         source_format: context.format,
-        source_file,
-        source_record,
+        source_file: place.file,
+        source_record: place.record,
+        input: place.input,
+        observer: None,
         is_partial: false,
         record_count: 1,
         shows_begin: row.opens_connection
@@ -602,6 +617,8 @@ fn packet_flow_row<'a>(
         source_format: input.format.expect("a capture is known by its first bytes"),
         source_file: input.name.as_str(),
         source_record: flow.record,
+        input: flow.input,
+        observer: None,
         is_partial,
         record_count: flow.packet_count(),
         shows_begin: flow.shows_begin,
@@ -638,6 +655,8 @@ fn merged_flow_row<'a>(
         source_format: context.format,
         source_file,
         source_record: flow.first.1,
+        input: flow.first.0,
+        observer: Some(flow.context_number),
         is_partial: false,
         record_count: flow.tuple_count,
         shows_begin: flow.shows_begin,
@@ -652,15 +671,17 @@ fn label_of_merged(fib: &Fib, observers: &[Observer], flow: &MergedFlow<'_>) -> 
     Label::of_tuple(fib, observer, key.direction, key.source, key.destination)
 }
 
-fn label_columns<'f, S: RowSink>(
-    fib: &'f Fib,
-    label: &Label,
+fn label_columns<'f>(fib: &'f Fib, label: &Label, flow: &MergedFlow<'_>) -> LabelColumns<'f> {
+    label.columns(fib, flow.key.source, flow.key.destination)
+}
+
+fn class_column_of_merged<'f>(
+    fib: &Fib,
+    observers: &[Observer],
     flow: &MergedFlow<'_>,
 ) -> LabelColumns<'f> {
-    match S::WANTS_ROUTES {
-        true => label.columns(fib, flow.key.source, flow.key.destination),
-        false => label.class_column(),
-    }
+    let observer = observers[flow.context_number as usize];
+    Label::without_route(fib, observer, flow.key.source, flow.key.destination).class_column()
 }
 
 fn index_u32(index: usize) -> u32 {

@@ -12,6 +12,7 @@ mod exit_code;
 mod explain;
 mod generate;
 mod generated;
+mod input_hashes;
 mod lint;
 mod progress;
 mod routes;

@@ -1,15 +1,15 @@
 //! `nexthop verify`: which recorded flows passed the firewalls that a policy requires.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
-use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
+use super::input_hashes::InputHashes;
+use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, open, room, use_threads};
 use super::verify_args::{VerifyArgs, VerifyFormat};
 use super::{Console, ExitCode, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
@@ -39,9 +39,11 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let loaded = snapshot::load(&args.routes, None)?;
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
     loaded.notes.iter().for_each(|note| console.note(note));
+    let hashes_read = InputHashes::default();
     let run = TrafficRun {
         fib: &loaded.fib,
         inputs: &inputs,
+        hashes: Some(hashes_read.clone()),
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
             memory_bytes_max: args.memory.0 / 2,
@@ -92,7 +94,7 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let code = judge_inputs(&summary, args.max_skipped, args.strict, console);
     report.inputs = summary.inputs;
     report.total = summary.total;
-    report.hashes = hashes(args, &inputs, &logs)?;
+    report.hashes = hashes(args, &inputs, &logs, &hashes_read)?;
     if let Some(rows) = rows
         && code != ExitCode::NoInput
     {
@@ -161,7 +163,8 @@ fn add_evidence(
 ) -> Result<()> {
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
     for round in logs.chunks(rayon::current_num_threads()) {
-        let read: Vec<Result<ReadLog>> = round.par_iter().map(read_log).collect();
+        let read: Vec<Result<ReadLog>> =
+            round.par_iter().map(|log| read_log(log, run.hashes.as_ref())).collect();
         for (log, read) in round.iter().zip(read) {
             let name = log.name.as_str();
             let read = read?;
@@ -199,9 +202,9 @@ struct ReadLog {
     covers_every_category: bool,
 }
 
-fn read_log(log: &Input) -> Result<ReadLog> {
+fn read_log(log: &Input, hashes: Option<&InputHashes>) -> Result<ReadLog> {
     const RECORDS_A_READ: usize = 4096;
-    let mut reader = FirewallLogReader::open(log.open()?);
+    let mut reader = FirewallLogReader::open(open(log, hashes)?);
     let mut gathered = FirewallLogEvidence::new(log.name.as_str());
     let mut tally = Tally::default();
     let mut records = Vec::new();
@@ -230,6 +233,7 @@ fn traffic_evidence(
     let name = log.name.as_str();
     let run = TrafficRun {
         inputs: std::slice::from_ref(log),
+        hashes: run.hashes.clone(),
         options: run.options.clone(),
         is_progress_shown: false,
         ..*run
@@ -256,7 +260,12 @@ fn traffic_evidence(
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.
-fn hashes(args: &VerifyArgs, inputs: &[Input], logs: &[Input]) -> Result<Vec<(String, String)>> {
+fn hashes(
+    args: &VerifyArgs,
+    inputs: &[Input],
+    logs: &[Input],
+    read: &InputHashes,
+) -> Result<Vec<(String, String)>> {
     let snapshot = find_inputs(std::slice::from_ref(&args.routes))?;
     let policy: Vec<(String, PathBuf)> =
         args.policy.iter().map(|path| (path.display().to_string(), path.clone())).collect();
@@ -267,23 +276,10 @@ fn hashes(args: &VerifyArgs, inputs: &[Input], logs: &[Input]) -> Result<Vec<(St
     files
         .into_par_iter()
         .map(|(name, path)| {
-            let hash = sha256_of(&path).with_context(|| name.clone())?;
+            let hash = read.of(&path).with_context(|| name.clone())?;
             Ok((name, hash))
         })
         .collect()
-}
-
-fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            length => hasher.update(&buffer[..length]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 type WriteReport = fn(&CoverageReport, &mut dyn Write) -> io::Result<()>;
