@@ -206,16 +206,18 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         }
         let hasher = self.log_flows.hasher();
         workers.par_iter_mut().for_each(|worker| match work {
-            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, name, Wanted::by::<S>()),
-            Work::LabelPackets => worker.label(fib, RecordKind::Packet, name, Wanted::by::<S>()),
+            Work::LabelTuples => {
+                worker.label(fib, RecordKind::Tuple, (input, name), Wanted::by::<S>())
+            }
+            Work::LabelPackets => {
+                worker.label(fib, RecordKind::Packet, (input, name), Wanted::by::<S>())
+            }
             Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
             Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
         });
         for worker in workers {
             summary.format = summary.format.or_else(|| worker.first_format());
-            if worker.tuples.is_full() {
-                self.log_flows.absorb(&mut worker.tuples)?;
-            }
+            self.log_flows.absorb_full(&mut worker.tuples)?;
             summary.tally.absorb_next(&worker.tally);
             self.sink.append(&mut worker.rows)?;
         }
@@ -308,7 +310,6 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             None => Vec::new(),
         };
         let observers = self.log_flows.contexts.observers(self.fib);
-        let wanted = Wanted::by::<S>();
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| self.log_flows.take(partition))?;
@@ -330,11 +331,15 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 }
                 None => self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                     log_flows.merge_partition(bytes, |flow| {
-                        let label = label_of_merged(fib, &observers, flow);
-                        worker.totals.add(&label, &flow.counters);
-                        if S::WANTS_ROWS {
-                            let key = flow.key;
-                            let columns = wanted.columns(fib, &label, key.source, key.destination);
+                        let columns = match S::WANTS_ROUTES {
+                            true => {
+                                let label = label_of_merged(fib, &observers, flow);
+                                worker.totals.add(&label, &flow.counters);
+                                S::WANTS_ROWS.then(|| label_columns(fib, &label, flow))
+                            }
+                            false => Some(class_column_of_merged(fib, &observers, flow)),
+                        };
+                        if let Some(columns) = columns {
                             worker.push_flow(inputs, flow, columns);
                         }
                     });
@@ -500,7 +505,7 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn label(&mut self, fib: &Fib, kind: RecordKind, name: &str, wanted: Wanted) {
+    fn label(&mut self, fib: &Fib, kind: RecordKind, (input, name): (u32, &str), wanted: Wanted) {
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, kind, row);
@@ -510,19 +515,24 @@ impl<B: RowBuffer> Worker<B> {
                 let record = self.records_before + u64::from(self.batch.record[row]) + 1;
                 let (source, destination) = (self.batch.source[row], self.batch.destination[row]);
                 let columns = wanted.columns(fib, &label, source, destination);
-                self.rows.push(&batch_row(&self.batch, row, kind, columns, name, record));
+                let place = SourcePlace { file: name, input, record };
+                self.rows.push(&batch_row(&self.batch, row, kind, columns, &place));
             }
         }
     }
 
-    /// The books count tuples as they come; their flows are labelled once merged.
+    /// The books count tuples as they come, runs of the same label at once; their flows are
+    /// labelled once merged.
     fn gather_tuples(&mut self, fib: &Fib, input: u32, hasher: &RandomState) {
-        self.tuples.add(&self.batch, input, self.records_before, hasher);
         self.find_observers(fib);
-        for row in 0..self.batch.len() {
-            let label = self.label_of(fib, RecordKind::Tuple, row);
-            count_labelled(&mut self.tally, label.unknown, 1);
-        }
+        let Self { tuples, batch, observers, tally, records_before, .. } = self;
+        tuples.add(batch, input, *records_before, hasher, |row, count| {
+            let observer = observers[batch.context[row].index()];
+            let (source, destination) = (batch.source[row], batch.destination[row]);
+            let direction = batch.direction[row];
+            let unknown = Label::unknown_of_tuple(fib, observer, direction, source, destination);
+            count_labelled(tally, unknown, count as u64);
+        });
     }
 
     fn push_flow(
@@ -602,13 +612,19 @@ fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {
     }
 }
 
+/// Where a row comes from.
+struct SourcePlace<'a> {
+    file: &'a str,
+    input: u32,
+    record: u64,
+}
+
 fn batch_row<'a>(
     batch: &'a FlowBatch,
     index: usize,
     kind: RecordKind,
     label: LabelColumns<'a>,
-    source_file: &'a str,
-    source_record: u64,
+    place: &SourcePlace<'a>,
 ) -> OutputRow<'a> {
     let row = batch.row(index);
     let context: &Context = batch.context(row.context);
@@ -633,8 +649,10 @@ fn batch_row<'a>(
         target_resource_id: text(context.target_resource_id),
         flow_log_resource_id: text(context.flow_log_resource_id),
         source_format: context.format,
-        source_file,
-        source_record,
+        source_file: place.file,
+        source_record: place.record,
+        input: place.input,
+        observer: None,
         is_partial: false,
         record_count: 1,
         shows_begin: row.opens_connection
@@ -673,6 +691,8 @@ fn packet_flow_row<'a>(
         source_format: input.format.expect("a capture is known by its first bytes"),
         source_file: input.name.as_str(),
         source_record: flow.record,
+        input: flow.input,
+        observer: None,
         is_partial,
         record_count: flow.packet_count(),
         shows_begin: flow.shows_begin,
@@ -710,6 +730,8 @@ fn merged_flow_row<'a>(
         source_format: context.format,
         source_file,
         source_record: flow.first.1,
+        input: flow.first.0,
+        observer: Some(flow.context_number),
         is_partial: false,
         record_count: flow.tuple_count,
         shows_begin: flow.shows_begin,
@@ -723,6 +745,19 @@ fn label_of_merged(fib: &Fib, observers: &[Observer], flow: &MergedFlow<'_>) -> 
     let key = flow.key;
     let observer = observers[flow.context_number as usize];
     Label::of_tuple(fib, observer, key.direction, key.source, key.destination)
+}
+
+fn label_columns<'f>(fib: &'f Fib, label: &Label, flow: &MergedFlow<'_>) -> LabelColumns<'f> {
+    label.columns(fib, flow.key.source, flow.key.destination)
+}
+
+fn class_column_of_merged<'f>(
+    fib: &Fib,
+    observers: &[Observer],
+    flow: &MergedFlow<'_>,
+) -> LabelColumns<'f> {
+    let observer = observers[flow.context_number as usize];
+    Label::without_route(fib, observer, flow.key.source, flow.key.destination).class_column()
 }
 
 fn index_u32(index: usize) -> u32 {

@@ -13,6 +13,7 @@ mod exit_code;
 mod explain;
 mod generate;
 mod generated;
+mod input_hashes;
 mod lint;
 mod policy;
 mod progress;
