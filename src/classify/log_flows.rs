@@ -117,7 +117,7 @@ impl LogFlows {
             runs.clear();
             let starts = of_hash.iter().map(|entry| (entry & ((1 << PLACE_BITS) - 1)) as usize);
             runs.extend(starts.map(|start| Run::read(&bytes[start..], &self.contexts).0));
-            runs.sort_unstable_by(|a, b| a.head.key.cmp(&b.head.key));
+            runs.sort_unstable_by_key(|run| run.head.key);
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();
                 (0..).zip(flow).for_each(|(number, run)| run.read_events(number, &mut events));

@@ -18,6 +18,7 @@ use super::kept_rows::BlockOrder;
 use super::mend::Cause;
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
+use super::pool_index::PoolIndex;
 use super::pools::PoolMemberPlace;
 use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
@@ -329,11 +330,6 @@ struct Pair {
     endpoint_behind: Option<Arc<str>>,
     /// Positions among the members of pools.
     pool_members: SmallVec<[usize; 2]>,
-}
-
-/// The members of pools by their addresses, each with the prefixes of its gateway.
-struct PoolIndex {
-    by_address: AHashMap<IpAddr, Vec<(usize, Vec<AddressPrefix>)>>,
 }
 
 /// The selectors of a policy as sets, in the order of its rules.
@@ -818,30 +814,6 @@ fn endpoint_without_translation(
         ),
         firewall: firewall.to_string(),
         totals,
-    }
-}
-
-impl PoolIndex {
-    fn of(places: &Places) -> Self {
-        let mut by_address: AHashMap<IpAddr, Vec<_>> = AHashMap::new();
-        for (index, member) in places.pool_members.iter().enumerate() {
-            if let Some(address) = member.address {
-                by_address.entry(address).or_default().push((index, member.gateway.clone()));
-            }
-        }
-        Self { by_address }
-    }
-
-    /// The members that a flow goes to; without the gateway's subnet whoever sends it counts.
-    fn of_pair(&self, source: IpAddr, destination: IpAddr) -> SmallVec<[usize; 2]> {
-        let members = self.by_address.get(&destination).map(Vec::as_slice).unwrap_or_default();
-        members
-            .iter()
-            .filter(|(_, gateway)| {
-                gateway.is_empty() || gateway.iter().any(|prefix| prefix.contains(source))
-            })
-            .map(|(index, _)| *index)
-            .collect()
     }
 }
 
