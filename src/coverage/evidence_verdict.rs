@@ -90,7 +90,7 @@ impl RuleVerdict {
         is_expected: impl FnOnce() -> bool,
     ) -> Self {
         let plain = |verdict| Self { rule, verdict, code: None, is_back: false };
-        let asks_firewall = matches!(via, Via::Firewall { .. });
+        let asks_firewall = via.asks_firewall();
         match path {
             PathVerdict::Unknown => plain(Verdict::Unknown),
             _ if asks_firewall && sight == Sight::OffPath => plain(Verdict::Unexpected),

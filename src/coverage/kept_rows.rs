@@ -336,6 +336,8 @@ fn read<'a>(
         source_format: FORMATS[mark(5)],
         source_file,
         source_record: record.number(),
+        input: 0,
+        observer: None,
         is_partial: marks[10] == 1,
         record_count: 1,
         shows_begin: false,
@@ -352,6 +354,7 @@ fn read<'a>(
             peer_next_hop_class: mark(9).checked_sub(1).map(|class| NextHopClass::ALL[class]),
         },
         coverage: None,
+        replay: None,
     }
 }
 
@@ -453,6 +456,8 @@ mod tests {
             source_format: SourceFormat::Pcapng,
             source_file: "file",
             source_record: u64::MAX,
+            input: 0,
+            observer: None,
             is_partial: true,
             record_count: 1,
             shows_begin: false,
@@ -469,6 +474,7 @@ mod tests {
                 peer_next_hop_class: Some(NextHopClass::Firewall),
             },
             coverage: None,
+            replay: None,
         };
         let mut bare = full.clone();
         (bare.ports, bare.mac, bare.encryption, bare.direction) = (None, None, None, None);

@@ -21,6 +21,7 @@ mod paths;
 mod places;
 mod places_of;
 mod policy;
+mod pool_index;
 mod pools;
 mod report;
 mod row_keeper;
@@ -39,7 +40,8 @@ pub use places::Places;
 pub use policy::{BuiltIn, BuiltInError, Exemption, Policy, PolicyError, Rule, Selector, Via};
 pub use pools::{PoolMember, PoolProblem};
 pub use report::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, Unobservable, Way,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, FlowNote, RuleTotals,
+    Unobservable, Way,
 };
 pub use row_keeper::{KeptFlows, RowKeeper};
 pub use verdict::{FindingCode, Verdict};

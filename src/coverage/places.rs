@@ -133,6 +133,12 @@ impl Places {
         }
     }
 
+    /// The subnet that has an address; the longest prefix where several do.
+    pub(super) fn subnet_of(&self, address: IpAddr) -> Option<AddressPrefix> {
+        let prefixes = self.subnets.values().flatten().copied();
+        prefixes.filter(|prefix| prefix.contains(address)).max_by_key(|prefix| prefix.length())
+    }
+
     pub(super) fn compile(&self) -> CompiledPlaces {
         let table = |prefixes: &mut dyn Iterator<Item = AddressPrefix>| {
             RangeTable::compile(&prefixes.map(|prefix| (prefix, 0)).collect::<Vec<_>>())

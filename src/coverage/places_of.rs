@@ -33,6 +33,7 @@ impl Places {
         places.add_firewall_owners(tables);
         places.add_tables(tables);
         places.add_resources(resources);
+        places.add_pools(tables, resources);
         places.private_endpoints.sort_unstable();
         places.private_endpoints.dedup();
         places.on_premises.sort_unstable();
@@ -112,7 +113,10 @@ impl Places {
         for branch in &resources.hub_branches {
             self.on_premises.extend(&branch.address_prefixes);
         }
-        self.pool_members = pool_members(resources);
+    }
+
+    fn add_pools(&mut self, tables: &SnapshotTables, resources: &Resources) {
+        self.pool_members = pool_members(&tables.pools, resources);
         for member in &self.pool_members {
             self.pools.entry(member.pool.clone()).or_default().extend(member.address);
         }
