@@ -16,6 +16,7 @@ mod generated;
 mod lint;
 mod progress;
 mod routes;
+mod row_args;
 mod snapshot;
 mod traffic_run;
 mod values;
@@ -34,10 +35,11 @@ use clap::Parser;
 pub use args::{
     BenchArgs, BenchFormat, ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs,
     ConsoleArgs, ExplainArgs, ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs,
-    PacketSizeName, Per, RoutesArgs, RoutesFormat, TimeUnitName,
+    PacketSizeName, Per, RoutesArgs, RoutesFormat,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
+pub use row_args::{RowArgs, TimeUnitName};
 pub use values::{
     ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList, ValueError,
 };

@@ -53,6 +53,20 @@ pub struct Resources {
     pub sites: Vec<Site>,
     /// `Microsoft.Web/sites/hybridConnectionNamespaces/relays`.
     pub hybrid_connections: Vec<HybridConnection>,
+    /// Resources that two files tell differently.
+    pub conflicts: Vec<ConflictingExports>,
+}
+
+/// A resource that two files tell differently. What the file that tells more of it says is used,
+/// else what the first one says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictingExports {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What differs first, in our word for it.
+    pub field: &'static str,
+    /// The files, in the order in which they were read.
+    pub files: [String; 2],
 }
 
 /// An Azure resource identifier: kept as written, compared without case.
@@ -218,7 +232,7 @@ pub struct NetworkInterface {
 }
 
 /// An IP configuration of a NIC, gateway, firewall or load balancer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IpConfiguration {
     /// Its identifier.
     pub id: ResourceId,
@@ -477,7 +491,7 @@ pub struct ApplicationGateway {
 }
 
 /// A backend pool of an application gateway.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendPool {
     /// Its identifier.
     pub id: ResourceId,
