@@ -282,6 +282,14 @@ fn every_kind() -> Vec<Value> {
                 "virtualNetworkConnections": [{"name": "v", "properties": {"vnetResourceId": id("virtualNetworks/legacy"), "isSwift": false}}],
             },
         }),
+        resource(
+            "networkWatchers/flowLogs",
+            "networkWatchers/nw/flowLogs/log",
+            json!({
+                "targetResourceId": id("virtualNetworks/hub"), "storageId": "/storage", "enabled": false,
+                "recordTypes": "B,E", "enabledFilteringCriteria": "srcIP=10.0.0.4",
+            }),
+        ),
     ]
 }
 

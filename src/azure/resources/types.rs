@@ -41,6 +41,8 @@ pub struct Resources {
     pub firewalls: Vec<AzureFirewall>,
     /// `firewallPolicies`.
     pub firewall_policies: Vec<FirewallPolicy>,
+    /// `networkWatchers/flowLogs`: what is recorded, not what was.
+    pub flow_logs: Vec<FlowLog>,
     /// `applicationGateways`.
     pub application_gateways: Vec<ApplicationGateway>,
     /// `show-backend-health` of application gateways.
@@ -475,6 +477,21 @@ pub struct FirewallPolicy {
     pub header: ResourceHeader,
     /// `snat.privateRanges`; empty for the default.
     pub snat_private_ranges: Vec<AddressPrefix>,
+}
+
+/// The setting of a flow log: what it records, and where.
+#[derive(Clone, Debug)]
+pub struct FlowLog {
+    /// Identifier, name, region.
+    pub header: ResourceHeader,
+    /// `targetResourceId`: a VNet, a subnet, a NIC or a network security group.
+    pub target: Option<ResourceId>,
+    /// `enabled`.
+    pub is_enabled: bool,
+    /// `recordTypes`: letters of the states that are recorded, such as `B,E`; empty for all.
+    pub record_types: String,
+    /// `enabledFilteringCriteria`: what a flow must match to be recorded; empty for all flows.
+    pub filter: String,
 }
 
 /// An application gateway.

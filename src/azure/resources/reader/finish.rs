@@ -34,6 +34,7 @@ impl ResourceReader {
             hub_branches,
             firewalls: self.firewalls.into_rows(),
             firewall_policies: self.firewall_policies.into_rows(),
+            flow_logs: self.flow_logs.into_rows(),
             application_gateways: self.application_gateways.into_rows(),
             backend_health: self.backend_health.into_rows(),
             load_balancers: self.load_balancers.into_rows(),
