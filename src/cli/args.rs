@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::exit_code;
+use super::replay_args::ReplayArgs;
 use super::row_args::RowArgs;
 use super::values::{ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList};
 use super::verify_args::VerifyArgs;
@@ -33,6 +34,8 @@ pub enum Command {
     Routes(RoutesArgs),
     /// Judge whether recorded flows passed the firewalls that a policy requires.
     Verify(Box<VerifyArgs>),
+    /// Show what a route change, or a moved target, does to recorded traffic.
+    Replay(Box<ReplayArgs>),
     /// Make a snapshot and traffic of any size, with the expected label of each flow.
     Generate(GenerateArgs),
     /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
@@ -173,6 +176,11 @@ pub struct GenerateArgs {
     /// least --tuples, firewall logs, and the verdicts to find.
     #[arg(long, conflicts_with_all = ["packets", "expected_rows"])]
     pub estate: bool,
+
+    /// At most so many flows in the estate's firewall logs; what follows them is sent in an hour of
+    /// which no log was kept.
+    #[arg(long, value_name = "N", requires = "estate")]
+    pub log_lines: Option<u64>,
 
     /// NICs in the snapshot, each with its own table.
     #[arg(long, value_name = "N", default_value_t = 12)]

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
-use super::traffic_run::{TrafficRun, assert_balanced, room};
+use super::input_hashes::InputHashes;
+use super::traffic_run::{TrafficRun, assert_balanced, open, room};
 use super::verify_args::VerifyArgs;
 use crate::classify::ClassifyOptions;
 use crate::coverage::{EvidenceSources, FirewallEvidence, FlowGatherer, Places};
@@ -63,8 +64,10 @@ pub(super) fn read(
     let mut books = EvidenceBooks::default();
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
     for round in logs.chunks(rayon::current_num_threads()) {
-        let read: Vec<Result<ReadLog>> =
-            round.par_iter().map(|log| read_log(&evidence, log, window)).collect();
+        let read: Vec<Result<ReadLog>> = round
+            .par_iter()
+            .map(|log| read_log(&evidence, log, window, run.hashes.as_ref()))
+            .collect();
         for (log, read) in round.iter().zip(read) {
             let name = log.name.as_str();
             let read = read?;
@@ -104,9 +107,10 @@ fn read_log(
     evidence: &FirewallEvidence,
     log: &Input,
     window_ns: Option<(i64, i64)>,
+    hashes: Option<&InputHashes>,
 ) -> Result<ReadLog> {
     const RECORDS_A_READ: usize = 4096;
-    let mut reader = FirewallLogReader::open(log.open()?);
+    let mut reader = FirewallLogReader::open(open(log, hashes)?);
     let mut gathered = evidence.log(log.name.as_str());
     let mut tally = Tally::default();
     let mut records = Vec::new();
@@ -142,6 +146,7 @@ fn read_traffic(
     let name = log.name.as_str();
     let run = TrafficRun {
         inputs: std::slice::from_ref(log),
+        hashes: run.hashes.clone(),
         options: ClassifyOptions {
             // The flows of the inputs are in memory, and so are the lines of the logs.
             memory_bytes_max: run.options.memory_bytes_max / 2,

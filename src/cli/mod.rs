@@ -13,8 +13,12 @@ mod exit_code;
 mod explain;
 mod generate;
 mod generated;
+mod input_hashes;
 mod lint;
+mod policy;
 mod progress;
+mod replay;
+mod replay_args;
 mod routes;
 mod row_args;
 mod snapshot;
@@ -39,9 +43,11 @@ pub use args::{
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
+pub use replay_args::{ReplayArgs, ReplayFormat};
 pub use row_args::{RowArgs, TimeUnitName};
 pub use values::{
-    ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList, ValueError,
+    ColumnList, ExplainDestination, Percent, ReplayColumnList, Size, SkipLimit, TunnelList,
+    ValueError,
 };
 pub use verify_args::{EvidenceWindow, VerifyArgs};
 
@@ -71,6 +77,7 @@ impl Command {
             Self::Explain(args) => explain::run(args, &Console::new(args.console)),
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
             Self::Verify(args) => verify::run(args, Console::new(args.console)),
+            Self::Replay(args) => replay::run(args, Console::new(args.console)),
             Self::Generate(args) => generate::run(args, Console::new(args.console)),
             Self::Lint(args) => lint::run(args, &Console::new(args.console)),
             Self::Bench(args) => bench::run(args, &Console::new(args.console)),

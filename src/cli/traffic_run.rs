@@ -1,11 +1,12 @@
 //! What every command that reads traffic does: all inputs, one after the other, through a
 //! classifier.
 
-use std::io;
+use std::io::{self, Read};
 use std::num::NonZero;
 
 use anyhow::{Context, Result};
 
+use super::input_hashes::InputHashes;
 use super::progress::Progress;
 use super::values::SkipLimit;
 use super::{Console, ExitCode};
@@ -18,6 +19,8 @@ use crate::traffic::{Input, InputError, ReadOptions, Tally, TrafficReader};
 pub(super) struct TrafficRun<'a> {
     pub(super) fib: &'a Fib,
     pub(super) inputs: &'a [Input],
+    /// Where the hashes of the inputs go.
+    pub(super) hashes: Option<InputHashes>,
     pub(super) options: ClassifyOptions,
     pub(super) is_progress_shown: bool,
     pub(super) console: Console,
@@ -49,7 +52,7 @@ impl TrafficRun<'_> {
         let mut classifier =
             Classifier::new(self.fib, self.options.clone(), sink).with_room(room());
         for input in self.inputs {
-            let opened = input.open().map_err(TrafficRunError::Input)?;
+            let opened = open(input, self.hashes.as_ref()).map_err(TrafficRunError::Input)?;
             let mut reader = TrafficReader::open(opened, ReadOptions::default());
             if !input.is_named && !reader.looks_like_traffic() {
                 let name = input.name.as_str();
@@ -64,6 +67,18 @@ impl TrafficRun<'_> {
         }
         classifier.finish().map_err(TrafficRunError::Rows)
     }
+}
+
+/// Opens an input, and has it hashed where that is asked for.
+///
+/// # Errors
+///
+/// As [`Input::open`].
+pub(super) fn open(
+    input: &Input,
+    hashes: Option<&InputHashes>,
+) -> Result<Box<dyn Read + Send>, InputError> {
+    hashes.map_or_else(|| input.open(), |hashes| hashes.open(input))
 }
 
 /// Room beyond `--memory`: files in the system's folder for such, which nobody else sees.

@@ -1,21 +1,20 @@
 //! `nexthop verify`: which recorded flows passed the firewalls that a policy requires.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
+use super::input_hashes::InputHashes;
 use super::traffic_run::{
     TrafficRun, assert_balanced, judge_damage, judge_inputs, room, use_threads,
 };
 use super::verify_args::{VerifyArgs, VerifyFormat};
-use super::{Console, ExitCode, evidence, snapshot};
+use super::{Console, ExitCode, evidence, policy, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
-use crate::coverage::{BuiltIn, CoverageReport, FlowGatherer, Places, Policy, RowKeeper, Verifier};
+use crate::coverage::{CoverageReport, FlowGatherer, Places, RowKeeper, Verifier};
 use crate::report::{
     AtomicFile, Column, RowFormat, RowWriter, SummaryOptions, write_coverage_html,
     write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
@@ -30,7 +29,7 @@ use crate::traffic::{DecodeOptions, Input, find_inputs};
 /// written.
 pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
-    let policy = policy(args)?;
+    let policy = policy::read(args.policy.as_deref(), &args.require)?;
     let inputs = find_inputs(&args.inputs)?;
     let mut logs = find_inputs(&args.evidence)?;
     let _kept = evidence::keep_standard_input(&inputs, &mut logs)?;
@@ -38,9 +37,11 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let loaded = snapshot::load(&args.routes, None)?;
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
     loaded.notes.iter().for_each(|note| console.note(note));
+    let hashes_read = InputHashes::default();
     let run = TrafficRun {
         fib: &loaded.fib,
         inputs: &inputs,
+        hashes: Some(hashes_read.clone()),
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
             memory_bytes_max: args.memory.0 / 2,
@@ -95,7 +96,7 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let code = of_inputs.worst(of_evidence);
     report.inputs = summary.inputs;
     report.total = summary.total;
-    report.hashes = hashes(args, &inputs, &logs)?;
+    report.hashes = hashes(args, &inputs, &logs, &hashes_read)?;
     if let Some(rows) = rows
         && code != ExitCode::NoInput
     {
@@ -115,24 +116,13 @@ fn rows_file(args: &VerifyArgs) -> Result<Option<RowWriter<AtomicFile>>> {
     Ok(Some(RowWriter::new(format, &args.rows.options(columns), AtomicFile::create(path)?)?))
 }
 
-fn policy(args: &VerifyArgs) -> Result<Policy> {
-    let mut policy = match &args.policy {
-        None => Policy::default(),
-        Some(path) => {
-            let shown = || path.display().to_string();
-            let text = fs::read_to_string(path).with_context(shown)?;
-            Policy::parse(&text).with_context(shown)?
-        }
-    };
-    for name in &args.require {
-        policy.rules.push(BuiltIn::rules(name)?);
-    }
-    ensure!(!policy.rules.is_empty(), "the policy requires nothing: it has no [[require]]");
-    Ok(policy)
-}
-
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.
-fn hashes(args: &VerifyArgs, inputs: &[Input], logs: &[Input]) -> Result<Vec<(String, String)>> {
+fn hashes(
+    args: &VerifyArgs,
+    inputs: &[Input],
+    logs: &[Input],
+    read: &InputHashes,
+) -> Result<Vec<(String, String)>> {
     let snapshot = find_inputs(std::slice::from_ref(&args.routes))?;
     let policy: Vec<(String, PathBuf)> =
         args.policy.iter().map(|path| (path.display().to_string(), path.clone())).collect();
@@ -143,23 +133,10 @@ fn hashes(args: &VerifyArgs, inputs: &[Input], logs: &[Input]) -> Result<Vec<(St
     files
         .into_par_iter()
         .map(|(name, path)| {
-            let hash = sha256_of(&path).with_context(|| name.clone())?;
+            let hash = read.of(&path).with_context(|| name.clone())?;
             Ok((name, hash))
         })
         .collect()
-}
-
-fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            length => hasher.update(&buffer[..length]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 type WriteReport = fn(&CoverageReport, &mut dyn Write) -> io::Result<()>;

@@ -110,7 +110,14 @@ pub(super) struct EvidenceLines(Vec<Line>);
 
 /// When logs of each firewall tell of each kind of rule: spans that do not touch, in order.
 #[derive(Debug, Default)]
-struct Windows(AHashMap<(LogFirewall, EvidenceKind), Vec<(i64, i64)>>);
+struct Windows {
+    /// By the firewall's place among the snapshot's names.
+    of_known: Vec<WindowsOfFirewall>,
+    of_only_one: WindowsOfFirewall,
+}
+
+/// By place among [`EvidenceKind::ALL`].
+type WindowsOfFirewall = [Vec<(i64, i64)>; EvidenceKind::ALL.len()];
 
 /// What must cover a flow's time before the flow is missed there: logs of the rules that may have let
 /// it pass, or a record of everything that came by.
@@ -280,10 +287,7 @@ impl Evidence {
         firewall: u16,
         is_from_internet: bool,
     ) -> bool {
-        let covers = |kind| {
-            let holds = |of| self.windows.hold(of, kind, flow.start_time_ns);
-            holds(LogFirewall::OnlyOne) || holds(LogFirewall::Known(firewall))
-        };
+        let covers = |kind| self.windows.hold(firewall, kind, flow.start_time_ns);
         // What was recorded at a firewall shows every connection, whichever rule let it pass; flow
         // logs know no other protocols than these.
         let by_traffic = covers(EvidenceKind::Capture)
@@ -300,17 +304,28 @@ impl Evidence {
 impl Windows {
     /// An hour's log is a source of its own, so that there may be thousands.
     fn of(sources: &[EvidenceSource], firewalls: &[LogFirewall]) -> Self {
-        let mut windows: AHashMap<_, Vec<(i64, i64)>> = AHashMap::new();
+        let mut windows = Self::default();
         for (source, &firewall) in sources.iter().zip(firewalls) {
-            let window = (source.from_ns, source.to_ns);
-            for kind in EvidenceKind::ALL {
+            let of_firewall = match firewall {
+                LogFirewall::OnlyOne => &mut windows.of_only_one,
+                LogFirewall::Known(place) => {
+                    let place = usize::from(place);
+                    let length = windows.of_known.len().max(place + 1);
+                    windows.of_known.resize_with(length, WindowsOfFirewall::default);
+                    &mut windows.of_known[place]
+                }
+                // They cover nothing that is asked for.
+                LogFirewall::Elsewhere | LogFirewall::NotTold => continue,
+            };
+            for (spans, kind) in of_firewall.iter_mut().zip(EvidenceKind::ALL) {
                 let covers = source.categories.iter().any(|category| kind.is_logged_as(category));
                 if covers && source.from_ns <= source.to_ns {
-                    windows.entry((firewall, kind)).or_default().push(window);
+                    spans.push((source.from_ns, source.to_ns));
                 }
             }
         }
-        for spans in windows.values_mut() {
+        let of_all = windows.of_known.iter_mut().chain([&mut windows.of_only_one]);
+        for spans in of_all.flatten() {
             spans.sort_unstable();
             spans.dedup_by(|later, earlier| {
                 let touches = later.0 <= earlier.1;
@@ -320,11 +335,14 @@ impl Windows {
                 touches
             });
         }
-        Self(windows)
+        windows
     }
 
-    fn hold(&self, firewall: LogFirewall, kind: EvidenceKind, time_ns: i64) -> bool {
-        self.0.get(&(firewall, kind)).is_some_and(|spans| {
+    /// Returns true where the logs of a firewall hold a time, or those of the only one.
+    fn hold(&self, firewall: u16, kind: EvidenceKind, time_ns: i64) -> bool {
+        let of_known = self.of_known.get(usize::from(firewall));
+        of_known.into_iter().chain([&self.of_only_one]).any(|of_firewall| {
+            let spans = &of_firewall[kind as usize];
             let after = spans.partition_point(|span| span.0 <= time_ns);
             after > 0 && time_ns <= spans[after - 1].1
         })

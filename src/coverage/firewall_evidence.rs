@@ -28,6 +28,8 @@ pub struct FirewallEvidence {
     sources: Vec<EvidenceSource>,
     /// How far a line may be from a flow's beginning, nanoseconds.
     pub(super) time_tolerance_ns: i64,
+    /// That a flow was recorded at a firewall shows that it passed there.
+    pub(super) heeds_records: bool,
 }
 
 /// What stands for a line's source while its log is read.
@@ -65,7 +67,14 @@ impl FirewallEvidence {
             slots: Vec::new(),
             sources: Vec::new(),
             time_tolerance_ns,
+            heeds_records: true,
         }
+    }
+
+    /// No evidence at all, records made at a firewall included: then flows are judged by their
+    /// routes alone, as they must be where they were recorded under other routes.
+    pub fn of_routes_alone(flows: &FlowGatherer) -> Self {
+        Self { heeds_records: false, ..Self::new(flows, 0, 0, SpillRoom::default()) }
     }
 
     /// Begins with a log; `path` is how it is shown.

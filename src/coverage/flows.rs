@@ -15,7 +15,6 @@ use super::kept_rows::RowId;
 use super::nearest::{Reach, match_nearest};
 use super::places::CompiledPlaces;
 use crate::classify::{OutputRow, RowBuffer, RowSink};
-use crate::net::MacAddress;
 use crate::routing::NextHopClass;
 use crate::spill::{PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom};
 use crate::traffic::{FlowDirection, FlowStatus, InputName};
@@ -40,8 +39,10 @@ pub struct ObservedFlows {
     shared: Arc<Shared>,
     /// The records of the 5-tuple that is coming in.
     open: Vec<ObservedFlow>,
-    last_file: u32,
-    last_observer: Option<(Option<MacAddress>, String, Standing)>,
+    /// The ranks of the inputs' names, by the inputs' numbers, as far as they were met.
+    file_numbers: Vec<Option<u32>>,
+    /// How observers stand to firewalls, by their numbers, as far as they were met.
+    standings: Vec<Option<Standing>>,
     span_ns: (i64, i64),
     flow_count: u64,
     has_log_flows: bool,
@@ -174,8 +175,8 @@ impl RowSink for FlowGatherer {
             buffers: PartitionBuffers::new(),
             shared: self.shared.clone(),
             open: Vec::new(),
-            last_file: 0,
-            last_observer: None,
+            file_numbers: Vec::new(),
+            standings: Vec::new(),
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
             has_log_flows: false,
@@ -218,7 +219,7 @@ impl ObservedFlows {
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
             packets: both(counters.packets_sent, counters.packets_received),
             bytes: both(counters.bytes_sent, counters.bytes_received),
-            file: self.file_number(row.source_file),
+            file: self.file_number(row),
             record: row.source_record,
             row: kept,
         };
@@ -258,28 +259,22 @@ impl ObservedFlows {
         self.open.clear();
     }
 
-    fn file_number(&mut self, name: &str) -> u32 {
+    fn file_number(&mut self, row: &OutputRow<'_>) -> u32 {
         let files = &self.shared.files;
-        if *files[self.last_file as usize] != *name {
-            let number = files.binary_search_by(|file| (**file).cmp(name));
+        *once(&mut self.file_numbers, row.input, || {
+            let number = files.binary_search_by(|file| (**file).cmp(row.source_file));
             let number = number.expect("the inputs were told at the beginning");
-            self.last_file = u32::try_from(number).expect("fewer than 2^32 inputs");
-        }
-        self.last_file
+            u32::try_from(number).expect("fewer than 2^32 inputs")
+        })
     }
 
     fn recorded_at(&mut self, row: &OutputRow<'_>) -> FirewallSet {
         let target = row.target_resource_id.unwrap_or_default();
         let observers = &self.shared.firewall_observers;
-        let standing = match &self.last_observer {
-            Some((mac, last_target, standing)) if *mac == row.mac && last_target == target => {
-                *standing
-            }
-            _ => {
-                let standing = observers.standing(row.mac, target);
-                self.last_observer = Some((row.mac, target.to_owned(), standing));
-                standing
-            }
+        let standing = || observers.standing(row.mac, target);
+        let standing = match row.observer {
+            Some(observer) => *once(&mut self.standings, observer, standing),
+            None => standing(),
         };
         match standing {
             Standing::Elsewhere => FirewallSet::default(),
@@ -291,6 +286,15 @@ impl ObservedFlows {
             }
         }
     }
+}
+
+/// Returns what is known by a number, and finds it out the first time.
+fn once<T: Clone>(known: &mut Vec<Option<T>>, number: u32, find: impl FnOnce() -> T) -> &T {
+    let number = number as usize;
+    if number >= known.len() {
+        known.resize(number + 1, None);
+    }
+    known[number].get_or_insert_with(find)
 }
 
 impl ObservedFlow {
@@ -308,9 +312,6 @@ impl ObservedFlow {
     pub(super) fn time_order(&self) -> (i64, u32, u64, i64, Option<FlowDirection>) {
         (self.start_time_ns, self.file, self.record, self.end_time_ns, self.direction)
     }
-
-    const DIRECTIONS: [Option<FlowDirection>; 3] =
-        [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
 
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let direction = match self.direction {
@@ -374,7 +375,7 @@ impl ObservedFlow {
             destination,
             ports,
             protocol,
-            direction: Self::DIRECTIONS[usize::from(marks & 3)],
+            direction: FlowDirection::OR_NONE[usize::from(marks & 3)],
             is_denied: is_set(3),
             shows_begin: is_set(4),
             is_platform: is_set(6),

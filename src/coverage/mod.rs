@@ -21,6 +21,7 @@ mod paths;
 mod places;
 mod places_of;
 mod policy;
+mod pool_index;
 mod pools;
 mod report;
 mod row_keeper;

@@ -18,6 +18,7 @@ use super::kept_rows::BlockOrder;
 use super::mend::Cause;
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
+use super::pool_index::PoolIndex;
 use super::pools::PoolMemberPlace;
 use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
@@ -108,6 +109,7 @@ impl Verifier<'_> {
         rows: &mut Option<RowVerdicts>,
     ) -> io::Result<(CoverageReport, Vec<Arc<str>>)> {
         let tolerance_ns = evidence.time_tolerance_ns;
+        let heeds_records = evidence.heeds_records;
         let mut gathered = flows.finish();
         let mut by_source = self.by_source(&mut gathered, tolerance_ns, rows)?;
         let GatheredEvidence { mut lines, slots, sources } = evidence.finish();
@@ -116,6 +118,7 @@ impl Verifier<'_> {
             rules: CompiledPolicy::of(self.policy, self.places),
             places: self.places.compile(),
             pool_members: PoolIndex::of(self.places),
+            heeds_records,
             evidence: Evidence::new(&sources, &slots, &self.places.firewall_names, tolerance_ns),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
@@ -289,6 +292,8 @@ struct Context<'r> {
     places: CompiledPlaces,
     pool_members: PoolIndex,
     evidence: Evidence,
+    /// That a flow was recorded at a firewall shows that it passed there.
+    heeds_records: bool,
     timeline_step_ns: i64,
     unobservable: Vec<Unobservable>,
     /// Where kept rows stand.
@@ -325,11 +330,6 @@ struct Pair {
     endpoint_behind: Option<Arc<str>>,
     /// Positions among the members of pools.
     pool_members: SmallVec<[usize; 2]>,
-}
-
-/// The members of pools by their addresses, each with the prefixes of its gateway.
-struct PoolIndex {
-    by_address: AHashMap<IpAddr, Vec<(usize, Vec<AddressPrefix>)>>,
 }
 
 /// The selectors of a policy as sets, in the order of its rules.
@@ -573,7 +573,10 @@ impl Context<'_> {
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
             .map(|&(index, path, translated)| {
                 let wanted = self.rules.wanted[index].as_deref();
-                let recorded_at = flow.recorded_at.union(pair.leg_of);
+                let recorded_at = match self.heeds_records {
+                    true => flow.recorded_at.union(pair.leg_of),
+                    false => FirewallSet::default(),
+                };
                 let sight = Sight::of(shown, recorded_at, wanted, &pair.passed);
                 let is_expected = || self.is_expected(flow, pair, wanted);
                 let path = if is_translated { translated } else { path };
@@ -811,30 +814,6 @@ fn endpoint_without_translation(
         ),
         firewall: firewall.to_string(),
         totals,
-    }
-}
-
-impl PoolIndex {
-    fn of(places: &Places) -> Self {
-        let mut by_address: AHashMap<IpAddr, Vec<_>> = AHashMap::new();
-        for (index, member) in places.pool_members.iter().enumerate() {
-            if let Some(address) = member.address {
-                by_address.entry(address).or_default().push((index, member.gateway.clone()));
-            }
-        }
-        Self { by_address }
-    }
-
-    /// The members that a flow goes to; without the gateway's subnet whoever sends it counts.
-    fn of_pair(&self, source: IpAddr, destination: IpAddr) -> SmallVec<[usize; 2]> {
-        let members = self.by_address.get(&destination).map(Vec::as_slice).unwrap_or_default();
-        members
-            .iter()
-            .filter(|(_, gateway)| {
-                gateway.is_empty() || gateway.iter().any(|prefix| prefix.contains(source))
-            })
-            .map(|(index, _)| *index)
-            .collect()
     }
 }
 

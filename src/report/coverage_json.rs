@@ -169,7 +169,7 @@ struct UnobservableJson<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingJson<'a> {
+pub(super) struct FindingJson<'a> {
     verdict: &'static str,
     rule: &'a str,
     code: &'static str,
@@ -196,7 +196,7 @@ struct ExampleJson<'a> {
 }
 
 #[derive(Serialize)]
-struct Sums {
+pub(super) struct Sums {
     flows: u64,
     tuples: u64,
     packets: u64,
@@ -318,7 +318,7 @@ impl<'a> UnobservableJson<'a> {
 }
 
 impl<'a> FindingJson<'a> {
-    fn new(finding: &'a Finding) -> Self {
+    pub(super) fn new(finding: &'a Finding) -> Self {
         Self {
             verdict: finding.verdict.as_str(),
             rule: &finding.rule,
@@ -391,7 +391,7 @@ fn inputs(report: &CoverageReport) -> Vec<InputJson<'_>> {
     inputs.chain(others).collect()
 }
 
-fn by_verdict(totals: &[(Verdict, CoverageTotals)]) -> ByKey<Sums> {
+pub(super) fn by_verdict(totals: &[(Verdict, CoverageTotals)]) -> ByKey<Sums> {
     ByKey(totals.iter().map(|(verdict, totals)| (verdict.as_str(), Sums::new(*totals))).collect())
 }
 

@@ -378,7 +378,7 @@ fn example_text(example: &FlowExample) -> String {
 
 /// Breaks text at its spaces into lines of at most `columns` characters, but for words that are
 /// longer, which stay whole so that they can be copied. At least one line.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut width = 0;
     for word in text.split(' ') {

@@ -1,0 +1,151 @@
+//! What may be typed after `replay`, and how it ends.
+
+use std::fs;
+
+use super::lab::{Connection, Files, Lab};
+use super::verify_lab::Observer;
+use crate::recipes::azure::Shape;
+use crate::recipes::estates::GatewayTransit;
+
+const LOG: Observer = Observer { mac: "000D3A5B3301", vnet: "spoke1", subnet: Some("web") };
+
+fn files() -> Files {
+    GatewayTransit::SOUND.files(Shape::Flat)
+}
+
+fn lab() -> Lab {
+    Lab::new(&files(), &files()).log(
+        "log",
+        LOG,
+        'O',
+        &[Connection::new("10.1.0.4", 50_000, "10.2.0.4")],
+    )
+}
+
+#[track_caller]
+fn assert_usage(lab: &Lab, args: &[&str], words: &str) {
+    let output = lab.run(args);
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+    assert!(stderr.contains(words), "{args:?}: {words:?} is not in {stderr}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+}
+
+const SIDES: [&str; 5] = ["--before", "before", "--after", "after", "traffic"];
+
+#[test]
+fn a_bad_snapshot_is_named_by_its_side() {
+    let lab = lab();
+    lab.write("broken/network.json", b"[{\"type\": \"Microsoft.Network/virtualNetworks\",");
+    for (before, after, words) in [
+        ("broken", "after", "--before: "),
+        ("before", "broken", "--after: "),
+        ("before", "nowhere", "--after: "),
+        ("nowhere", "after", "--before: "),
+    ] {
+        assert_usage(&lab, &["--before", before, "--after", after, "traffic"], words);
+    }
+}
+
+#[test]
+fn a_bad_map_is_named_with_its_text() {
+    let lab = lab();
+    for (map, words) in [
+        ("10.2.0.4", "`10.2.0.4` is not OLD=NEW"),
+        ("10.2.0.4=web", "`web` is no address"),
+        ("10.2.0.0/24=10.3.0.0/25", "10.2.0.0/24 and 10.3.0.0/25"),
+    ] {
+        let args = [&SIDES[..], &["--map-destination", map]].concat();
+        assert_usage(&lab, &args, words);
+        assert_usage(&lab, &args, "--map-destination");
+    }
+    let twice =
+        ["--map-destination", "10.2.0.4=10.3.0.1", "--map-destination", "10.2.0.4=10.3.0.2"];
+    assert_usage(
+        &lab,
+        &[&SIDES[..], &twice].concat(),
+        "--map-destination: 10.2.0.4/32 is moved twice",
+    );
+    let packets = ["--map-destination", "10.2.0.4=10.3.0.1", "--per", "packet"];
+    assert_usage(&lab, &[&SIDES[..], &packets].concat(), "--per packet");
+}
+
+#[test]
+fn what_does_not_go_together_is_a_usage_error() {
+    let lab = lab();
+    for (more, words) in [
+        (&["--fail-on-new-findings"][..], "needs --policy or --require"),
+        (&["--require", "all-private", "--per", "tuple"], "a policy judges flows"),
+        (&["--require", "everything"], "everything"),
+        (&["-o", "rows.xlsx"], ".csv, .jsonl or .parquet"),
+        (&["-o", "rows.csv", "--columns", "Nope"], "there is no column `Nope`"),
+        (&["--from", "nobody"], "--before: --from: no route table is named `nobody`"),
+    ] {
+        assert_usage(&lab, &[&SIDES[..], more].concat(), words);
+    }
+    assert_usage(&lab, &["--before", "before", "traffic"], "--after");
+}
+
+#[test]
+fn damage_and_useless_inputs_end_as_everywhere() {
+    let lab = lab();
+    lab.write("traffic/broken.pcap", b"no capture");
+    lab.write("cut.pcap", &[0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0]);
+    let code = |args: &[&str]| lab.run(args).status.code();
+    assert_eq!(code(&SIDES), Some(0), "a file of a folder that is no traffic is passed over");
+    assert_eq!(code(&["--before", "before", "--after", "after", "traffic/broken.pcap"]), Some(4));
+    let sides = ["--before", "before", "--after", "after"];
+    assert_eq!(code(&[&sides[..], &["traffic", "cut.pcap"]].concat()), Some(3));
+    let within = [&sides[..], &["traffic", "cut.pcap", "--max-skipped", "9"]].concat();
+    assert_eq!(code(&within), Some(0));
+}
+
+#[test]
+fn rows_that_change_are_written_with_both_labels() {
+    let none = GatewayTransit { spoke1_routes: &[], ..GatewayTransit::SOUND };
+    let lab = Lab::new(&files(), &none.files(Shape::Flat)).log(
+        "log",
+        LOG,
+        'O',
+        &[
+            Connection::new("10.1.0.4", 50_000, "10.2.0.4"),
+            Connection::new("10.1.0.4", 50_001, "203.0.113.9"),
+        ],
+    );
+    let columns = "SrcPort,DestIp,MatchedPrefix,NextHopClass,AfterDestIp,AfterMatchedPrefix,\
+                   AfterRouteSource,AfterNextHopType,AfterNextHopClass,ChangeReason";
+    for threads in ["1", "8"] {
+        let more = ["-o", "rows.csv", "--columns", columns, "--threads", threads];
+        assert_eq!(lab.run(&[&SIDES[..], &more].concat()).status.code(), Some(0));
+        let rows = fs::read_to_string(lab.path().join("rows.csv")).expect("was written");
+        let want = "50000,10.2.0.4,10.2.0.0/16,gateway,10.2.0.4,10.0.0.0/8,Default,None,dropped,\
+                    route_removed";
+        assert_eq!(rows, format!("{columns}\n{want}\n"));
+    }
+    for file in ["rows.jsonl", "rows.parquet"] {
+        assert_eq!(lab.run(&[&SIDES[..], &["-o", file]].concat()).status.code(), Some(0));
+        assert!(fs::metadata(lab.path().join(file)).expect("was written").len() > 0);
+    }
+}
+
+#[test]
+fn standard_input_and_compressed_traffic_are_inputs() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let lab = lab();
+    let log = fs::read(lab.path().join("traffic/log.json")).expect("was written");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nexthop"))
+        .current_dir(lab.path())
+        .args(["replay", "--before", "before", "--after", "after", "--format", "json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("is piped").write_all(&log).expect("the program reads");
+    let output = child.wait_with_output().expect("the program ends");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&json["records"], &json["inputs"][0]["path"]), (&1.into(), &"-".into()));
+    lab.write("traffic/log.json.zst", &zstd::encode_all(&log[..], 1).expect("memory takes it"));
+    assert_eq!(lab.replay(&[]).json["records"], 2);
+}
