@@ -16,7 +16,7 @@ use super::{Console, ExitCode, evidence, policy, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{CoverageReport, FlowGatherer, Places, RowKeeper, Verifier};
 use crate::report::{
-    AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
+    AtomicFile, Column, RowFormat, RowWriter, SummaryOptions, write_coverage_html,
     write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
 };
 use crate::traffic::{DecodeOptions, Input, find_inputs};
@@ -138,14 +138,8 @@ fn rows_file(args: &VerifyArgs) -> Result<Option<RowWriter<AtomicFile>>> {
     let Some(path) = &args.output else { return Ok(None) };
     let columns =
         args.columns.as_ref().map_or_else(|| Column::OF_VERIFY.to_vec(), |list| list.0.clone());
-    let options = RowOptions {
-        columns,
-        time_unit: args.time_unit.into(),
-        csv_raw: args.csv_raw,
-        zstd_level: args.zstd_level,
-    };
     let format = RowFormat::of_path(path)?;
-    Ok(Some(RowWriter::new(format, &options, AtomicFile::create(path)?)?))
+    Ok(Some(RowWriter::new(format, &args.rows.options(columns), AtomicFile::create(path)?)?))
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.
