@@ -8,7 +8,9 @@ use anyhow::{Context, Result, ensure};
 use super::args::Per;
 use super::replay_args::{ReplayArgs, ReplayFormat};
 use super::snapshot::{self, Loaded};
-use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
+use super::traffic_run::{
+    TrafficRun, assert_balanced, find_inputs_beside, judge_inputs, room, use_threads,
+};
 use super::{Console, ExitCode, policy};
 use crate::classify::{ClassifyOptions, NoRows, RecordKind, RowSink};
 use crate::coverage::{Places, Policy};
@@ -20,7 +22,7 @@ use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_replay_json,
     write_replay_text,
 };
-use crate::traffic::{DecodeOptions, find_inputs};
+use crate::traffic::DecodeOptions;
 
 /// Replays, reports.
 ///
@@ -31,7 +33,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
     let moves = moves(args)?;
     let policy = policy(args)?;
-    let inputs = find_inputs(&args.inputs)?;
+    let inputs = find_inputs_beside(&args.inputs, args.output.as_deref(), console)?;
     let threads = use_threads(args.threads)?;
     let before = load("--before", &args.before, args, console)?;
     let after = load("--after", &args.after, args, console)?;
@@ -107,8 +109,9 @@ fn say_warnings(report: &ReplayReport<'_>, console: Console) {
 
 fn fails(args: &ReplayArgs, report: &ReplayReport<'_>) -> bool {
     let verdicts = report.verdicts.as_ref();
-    let changes =
-        report.changed.flows > 0 || verdicts.is_some_and(|verdicts| !verdicts.changes.is_empty());
+    let changes = report.changed.flows > 0
+        || report.way_back.flows > 0
+        || verdicts.is_some_and(|verdicts| !verdicts.changes.is_empty());
     args.fail_on_change && changes
         || args.fail_on_new_findings && verdicts.is_some_and(VerdictChanges::has_new_findings)
 }
@@ -156,16 +159,10 @@ fn rows_file(args: &ReplayArgs) -> Result<Option<RowWriter<AtomicFile>>> {
 }
 
 fn print(report: ReplayReport<'_>, format: ReplayFormat, console: Console) -> Result<()> {
-    let mut page = Vec::new();
-    match format {
-        ReplayFormat::Json => write_replay_json(report, &mut page)?,
-        ReplayFormat::Text => {
-            let options = SummaryOptions {
-                is_coloured: console.is_coloured,
-                is_complete: console.is_verbose,
-            };
-            write_replay_text(report, options, &mut page)?;
-        }
-    }
-    console.print(&page)
+    let options =
+        SummaryOptions { is_coloured: console.is_coloured, is_complete: console.is_verbose };
+    console.stream(|out| match format {
+        ReplayFormat::Json => write_replay_json(report, out),
+        ReplayFormat::Text => write_replay_text(report, options, out),
+    })
 }

@@ -45,7 +45,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub require: Vec<String>,
 
-    /// Exit 1 where any flow or verdict changes.
+    /// Exit 1 where any flow, the way back of one, or a verdict changes.
     #[arg(long)]
     pub fail_on_change: bool,
 
