@@ -209,7 +209,8 @@ mod tests {
             source: "10.0.0.4".parse().unwrap(),
             destination: "10.0.0.5".parse().unwrap(),
             totals: Totals { flows: 1, packets: 2, bytes: 3 },
-            word: (index % 7 != 0).then_some((verdict, verdict.is_finding().then_some(code))),
+            word: (!index.is_multiple_of(7))
+                .then_some((verdict, verdict.is_finding().then_some(code))),
             is_repeated,
         }
     }
