@@ -215,7 +215,7 @@ fn route_of(route: &Value) -> [Value; 8] {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|ip| ip.as_str().unwrap())
+        .map(|ip| ip.as_str().expect("an address"))
         .collect();
     let ips = if ips.is_empty() { Value::Null } else { ips.join(" ").into() };
     let basis = route["route_table_basis"].as_str().unwrap_or("none");
