@@ -149,3 +149,36 @@ fn standard_input_and_compressed_traffic_are_inputs() {
     lab.write("traffic/log.json.zst", &zstd::encode_all(&log[..], 1).expect("memory takes it"));
     assert_eq!(lab.replay(&[]).json["records"], 2);
 }
+
+/// The two published tables of the lab, each for every source, as they were printed.
+#[test]
+fn single_exports_are_tables_for_every_source() {
+    let table = |name: &str| {
+        let path = format!("{}/captures/private-link/snapshot/{name}", env!("CARGO_MANIFEST_DIR"));
+        fs::read(path).expect("the scenario has it")
+    };
+    let connections =
+        ["10.13.77.6", "10.13.77.7", "10.50.0.1", "10.13.76.9", "8.8.8.8", "192.168.0.4"]
+            .map(|destination| Connection::new("172.31.0.1", 50_000, destination));
+    let lab = Lab::new(&Files::new(), &Files::new()).capture("any", &connections);
+    lab.write("long.txt", &table("hubvmVMNic.txt"));
+    lab.write("broad.json", &table("gwproxyVMNic.json"));
+    let output =
+        lab.run(&["--before", "long.txt", "--after", "broad.json", "--format", "json", "traffic"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let changes: Vec<[&str; 3]> = json["flows"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|flow| ["destination", "before", "after"].map(|key| flow[key].as_str().expect(key)))
+        .collect();
+    // Nothing tells that the appliance is a firewall.
+    assert_eq!(
+        changes,
+        [
+            ["10.13.77.6", "appliance", "private_endpoint"],
+            ["10.13.77.7", "appliance", "peering"],
+            ["10.50.0.1", "dropped", "appliance"],
+        ]
+    );
+}
