@@ -53,6 +53,7 @@ pub mod net;
 pub mod azure;
 pub mod routing;
 
+mod instructions;
 mod memory;
 
 pub mod spill;

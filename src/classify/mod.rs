@@ -13,6 +13,7 @@ mod packet_flows;
 mod pipeline;
 mod summary;
 mod totals;
+mod tuple_runs;
 
 pub use label::{Label, Observer};
 pub use output::{

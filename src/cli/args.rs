@@ -186,6 +186,11 @@ pub struct GenerateArgs {
     #[arg(long, conflicts_with_all = ["packets", "expected_rows"])]
     pub estate: bool,
 
+    /// At most so many flows in the estate's firewall logs; what follows them is sent in an hour of
+    /// which no log was kept.
+    #[arg(long, value_name = "N", requires = "estate")]
+    pub log_lines: Option<u64>,
+
     /// NICs in the snapshot, each with its own table.
     #[arg(long, value_name = "N", default_value_t = 12)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(SnapshotShape::NICS_MAX)))]

@@ -35,6 +35,7 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
     let run = TrafficRun {
         fib: &loaded.fib,
         inputs: &inputs,
+        hashes: None,
         options: ClassifyOptions {
             per: args.per.map(RecordKind::from),
             memory_bytes_max: args.memory.0,

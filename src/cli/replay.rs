@@ -52,6 +52,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
     let run = TrafficRun {
         fib: &before.fib,
         inputs: &inputs,
+        hashes: None,
         options: ClassifyOptions {
             per: match policy {
                 Some(_) => Some(RecordKind::Flow),

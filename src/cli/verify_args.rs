@@ -30,8 +30,9 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub require: Vec<String>,
 
-    /// Firewall logs, and flow logs and captures taken at a firewall, that may show the flows: files or
-    /// folders; may be repeated.
+    /// Firewall logs, and flow logs and captures taken at a firewall, that may show the flows: files,
+    /// folders, or - for standard input; may be repeated. A capture is of the firewall that its file
+    /// or a folder above is named after.
     #[arg(long, value_name = "LOG")]
     pub evidence: Vec<PathBuf>,
 

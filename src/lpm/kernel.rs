@@ -1,4 +1,4 @@
-//! What the batch kernels share: which instructions there are, and reads without bounds checks.
+//! What the batch kernels share: reads without bounds checks.
 //!
 //! Every engine answers one address at a time in safe code. A kernel does the same for many at
 //! once, in a way that lets the processor overlap them, and must give the same answers. It is
@@ -10,98 +10,7 @@
 
 #![expect(unsafe_code, reason = "reads without bounds checks")]
 
-use std::sync::OnceLock;
-
-/// The instructions that kernels may use on this machine.
-///
-/// A value other than [`Isa::PORTABLE`] proves that the machine has them: there is no other way to
-/// get one than to ask the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Isa(Level);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Isa {
-    /// Only what every machine has: the safe code of each engine.
-    pub(super) const PORTABLE: Self = Self(Level::Portable);
-
-    /// Returns the best that this machine has. The environment variable `NEXTHOP_FORCE_PORTABLE`,
-    /// when it is set to anything but nothing and 0, says to use none of it, and
-    /// `NEXTHOP_FORCE_AVX2` to use nothing newer than that.
-    pub(super) fn best() -> Self {
-        static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            let is_forced = |name| {
-                let value = std::env::var_os(name);
-                value.is_some_and(|value| !value.is_empty() && value != "0")
-            };
-            let limit = match () {
-                () if is_forced("NEXTHOP_FORCE_PORTABLE") => "portable",
-                () if is_forced("NEXTHOP_FORCE_AVX2") => "AVX2",
-                () => "",
-            };
-            let available = Self::available();
-            let named = available.iter().position(|isa| isa.as_str() == limit);
-            available[named.unwrap_or(available.len() - 1)]
-        })
-    }
-
-    /// Returns the name in every output.
-    pub(super) fn as_str(self) -> &'static str {
-        match self.0 {
-            Level::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => "AVX2",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => "AVX-512",
-        }
-    }
-
-    /// Returns all that this machine has, the best last.
-    pub(super) fn available() -> Vec<Self> {
-        let mut all = vec![Self::PORTABLE];
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt") {
-                all.push(Self(Level::Avx2));
-                let has_avx512 = has!("avx512f")
-                    && has!("avx512bw")
-                    && has!("avx512dq")
-                    && has!("avx512vl")
-                    && has!("avx512vbmi")
-                    && has!("avx512vbmi2")
-                    && has!("avx512vpopcntdq");
-                if has_avx512 {
-                    all.push(Self(Level::Avx512));
-                }
-            }
-        }
-        all
-    }
-
-    /// Returns true when there are AVX2, BMI1, BMI2 and POPCNT.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn has_avx2(self) -> bool {
-        self.0 >= Level::Avx2
-    }
-
-    /// Returns true when there are those, and of AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ:
-    /// what processors from Ice Lake and Zen 4 on have.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn has_avx512(self) -> bool {
-        self.0 >= Level::Avx512
-    }
-}
+pub(super) use crate::instructions::Isa;
 
 /// Reads an item whose place was checked when the table was made. Tests check it again.
 ///
