@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::args::Per;
+use super::input_hashes::InputHashes;
 use super::replay_args::{ReplayArgs, ReplayFormat};
 use super::snapshot::{self, Loaded};
 use super::traffic_run::{
@@ -22,7 +23,7 @@ use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_replay_json,
     write_replay_text,
 };
-use crate::traffic::DecodeOptions;
+use crate::traffic::{DecodeOptions, find_inputs};
 
 /// Replays, reports.
 ///
@@ -49,10 +50,11 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         .as_ref()
         .zip(places.as_ref())
         .map(|(policy, [before, after])| ReplayedPolicy { policy, before, after, threads });
+    let hashes = InputHashes::default();
     let run = TrafficRun {
         fib: &before.fib,
         inputs: &inputs,
-        hashes: None,
+        hashes: Some(hashes.clone()),
         options: ClassifyOptions {
             per: match policy {
                 Some(_) => Some(RecordKind::Flow),
@@ -65,7 +67,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         is_progress_shown: !args.no_progress && !console.is_quiet,
         console,
     };
-    let (report, rows) = match rows_file(args)? {
+    let (mut report, rows) = match rows_file(args)? {
         None => (replay(&run, snapshots, judged, args, NoRows)?.0, None),
         Some(writer) => {
             let (report, writer) = replay(&run, snapshots, judged, args, writer)?;
@@ -79,6 +81,8 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         rows.commit()?;
     }
     say_warnings(&report, console);
+    let [before, after] = [&args.before, &args.after].map(|path| find_inputs(&[path.clone()]));
+    report.hashes = hashes.of_all(&[&inputs, &before?, &after?], args.policy.as_deref())?;
     let fails = fails(args, &report);
     print(report, args.format, console)?;
     console.note(&format!("{:.3} s", started.elapsed().as_secs_f64()));

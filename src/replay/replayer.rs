@@ -154,6 +154,7 @@ impl<'r, S: RowSink> Replayer<'r, S> {
             route_changes,
             flows: gathered.finish(&ranks)?,
             verdicts,
+            hashes: Vec::new(),
             files: shared.files.clone(),
         };
         Ok((report, sink))

@@ -31,6 +31,9 @@ pub struct ReplayReport<'r> {
     pub flows: ChangedFlows,
     /// The verdicts by either snapshot, where a policy was given.
     pub verdicts: Option<VerdictChanges>,
+    /// Every file that was read, as shown, with the SHA-256 of its content in hexadecimal; filled by
+    /// who read them.
+    pub hashes: Vec<(String, String)>,
     /// The names of the inputs that flows refer to.
     pub files: Vec<Arc<str>>,
 }

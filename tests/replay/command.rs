@@ -150,6 +150,34 @@ fn standard_input_and_compressed_traffic_are_inputs() {
     assert_eq!(lab.replay(&[]).json["records"], 2);
 }
 
+/// What is kept as evidence names what it was made from.
+#[test]
+fn the_json_names_every_file_with_its_hash_and_the_version() {
+    use std::collections::BTreeSet;
+
+    use sha2::{Digest, Sha256};
+
+    let lab = lab()
+        .policy("[[require]]\nfrom = [\"any\"]\nto = [\"any\"]\nvia = \"direct\"\nname = \"x\"\n");
+    let json = lab.replay(&["--policy", "policy.toml"]).json;
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    let listed = ["inputs", "files"].iter().flat_map(|list| json[list].as_array().expect("a list"));
+    let mut names = BTreeSet::new();
+    for file in listed {
+        let path = file["path"].as_str().expect("a path");
+        let content = fs::read(lab.path().join(path)).expect("was read");
+        let hash: String =
+            Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(file["sha256"], hash, "{path}");
+        assert!(names.insert(path.to_owned()), "{path} stands once");
+    }
+    let want = ["edge.json", "network.json", "routetables.json"]
+        .iter()
+        .flat_map(|name| [format!("after/{name}"), format!("before/{name}")])
+        .chain(["policy.toml".to_owned(), "traffic/log.json".to_owned()]);
+    assert_eq!(names, want.collect());
+}
+
 /// The two published tables of the lab, each for every source, as they were printed.
 #[test]
 fn single_exports_are_tables_for_every_source() {
