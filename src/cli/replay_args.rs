@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 use super::args::{ConsoleArgs, Per, TimeUnitName};
 use super::exit_code;
 use super::values::{ReplayColumnList, Size, SkipLimit, TunnelList};
-use crate::replay::DestinationMove;
+use crate::replay::{DestinationMove, RouteChange};
 
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
-#[command(after_help = exit_code::help())]
+#[command(after_help = help())]
 pub struct ReplayArgs {
     /// Captures and flow logs: files, folders, or - for standard input.
     #[arg(value_name = "INPUT", required = true)]
@@ -111,6 +111,18 @@ pub struct ReplayArgs {
     /// How much is said, and in which colour.
     #[command(flatten)]
     pub console: ConsoleArgs,
+}
+
+/// Returns the end of `--help`: the reasons of changes, and what every command says.
+fn help() -> String {
+    let reasons = RouteChange::REASONS.map(|(code, text)| format!("  {code}: {text}"));
+    format!(
+        "Why a flow changes, seen from its old route:\n{}\n  the code of a lost route, as explain \
+         prints it, where the route is there and loses\n  a reason for records without a label, \
+         below, where the flow's table is not known any more\n\n{}",
+        reasons.join("\n"),
+        exit_code::help()
+    )
 }
 
 /// The value of `--format` of `replay`.

@@ -150,6 +150,35 @@ fn standard_input_and_compressed_traffic_are_inputs() {
     assert_eq!(lab.replay(&[]).json["records"], 2);
 }
 
+#[test]
+fn the_help_lists_the_reasons_of_changes_and_the_exit_codes() {
+    let output = lab().run(&["--help"]);
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    for words in ["route_removed: ", "destination_moved: ", "owner_changed: ", "1  findings"] {
+        assert!(help.contains(words), "{words:?} is not in {help}");
+    }
+}
+
+/// An address that was the firewall's and is nobody's any more.
+#[test]
+fn a_firewall_that_is_gone_changes_what_its_address_means() {
+    use super::verify_lab::{edit, files_of};
+    use crate::recipes::estates;
+
+    let name = "private link: network policies and a route as long as the VNet";
+    let before = files_of(estates::private_link(), name);
+    let mut after = before.clone();
+    edit(&mut after, "edge.json", |edge| {
+        let resources = edge.as_array_mut().expect("a flat list");
+        resources.retain(|one| one["name"] != "azfw");
+    });
+    let observer = Observer { mac: "000D3A5B1101", vnet: "hub", subnet: None };
+    let connections = [Connection::new("10.13.76.132", 50_000, "10.13.77.6")];
+    let replay = Lab::new(&before, &after).log("vm", observer, 'O', &connections).replay(&[]);
+    replay.assert_changes(&[(("firewall", "dropped"), 1)]);
+    assert_eq!(replay.reasons("firewall", "dropped"), ["owner_changed".to_owned()].into());
+}
+
 /// What is kept as evidence names what it was made from.
 #[test]
 fn the_json_names_every_file_with_its_hash_and_the_version() {
