@@ -6,9 +6,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::args::Per;
+use super::input_hashes::InputHashes;
 use super::replay_args::{ReplayArgs, ReplayFormat};
 use super::snapshot::{self, Loaded};
-use super::traffic_run::{TrafficRun, assert_balanced, judge_inputs, room, use_threads};
+use super::traffic_run::{
+    TrafficRun, assert_balanced, find_inputs_beside, judge_inputs, room, use_threads,
+};
 use super::{Console, ExitCode, policy};
 use crate::classify::{ClassifyOptions, NoRows, RecordKind, RowSink};
 use crate::coverage::{Places, Policy};
@@ -30,7 +33,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
     let moves = moves(args)?;
     let policy = policy(args)?;
-    let inputs = find_inputs(&args.inputs)?;
+    let inputs = find_inputs_beside(&args.inputs, args.output.as_deref(), console)?;
     let threads = use_threads(args.threads)?;
     let before = load("--before", &args.before, args, console)?;
     let after = load("--after", &args.after, args, console)?;
@@ -46,10 +49,11 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         .as_ref()
         .zip(places.as_ref())
         .map(|(policy, [before, after])| ReplayedPolicy { policy, before, after, threads });
+    let hashes = InputHashes::default();
     let run = TrafficRun {
         fib: &before.fib,
         inputs: &inputs,
-        hashes: None,
+        hashes: Some(hashes.clone()),
         options: ClassifyOptions {
             per: match policy {
                 Some(_) => Some(RecordKind::Flow),
@@ -62,7 +66,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         is_progress_shown: !args.no_progress && !console.is_quiet,
         console,
     };
-    let (report, rows) = match rows_file(args)? {
+    let (mut report, rows) = match rows_file(args)? {
         None => (replay(&run, snapshots, judged, args, NoRows)?.0, None),
         Some(writer) => {
             let (report, writer) = replay(&run, snapshots, judged, args, writer)?;
@@ -76,6 +80,8 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         rows.commit()?;
     }
     say_warnings(&report, console);
+    let [before, after] = [&args.before, &args.after].map(|path| find_inputs(&[path.clone()]));
+    report.hashes = hashes.of_all(&[&inputs, &before?, &after?], args.policy.as_deref())?;
     let fails = fails(args, &report);
     print(report, args.format, console)?;
     console.note(&format!("{:.3} s", started.elapsed().as_secs_f64()));
@@ -107,8 +113,9 @@ fn say_warnings(report: &ReplayReport<'_>, console: Console) {
 
 fn fails(args: &ReplayArgs, report: &ReplayReport<'_>) -> bool {
     let verdicts = report.verdicts.as_ref();
-    let changes =
-        report.changed.flows > 0 || verdicts.is_some_and(|verdicts| !verdicts.changes.is_empty());
+    let changes = report.changed.flows > 0
+        || report.way_back.flows > 0
+        || verdicts.is_some_and(|verdicts| !verdicts.changes.is_empty());
     args.fail_on_change && changes
         || args.fail_on_new_findings && verdicts.is_some_and(VerdictChanges::has_new_findings)
 }
@@ -150,16 +157,10 @@ fn rows_file(args: &ReplayArgs) -> Result<Option<RowWriter<AtomicFile>>> {
 }
 
 fn print(report: ReplayReport<'_>, format: ReplayFormat, console: Console) -> Result<()> {
-    let mut page = Vec::new();
-    match format {
-        ReplayFormat::Json => write_replay_json(report, &mut page)?,
-        ReplayFormat::Text => {
-            let options = SummaryOptions {
-                is_coloured: console.is_coloured,
-                is_complete: console.is_verbose,
-            };
-            write_replay_text(report, options, &mut page)?;
-        }
-    }
-    console.print(&page)
+    let options =
+        SummaryOptions { is_coloured: console.is_coloured, is_complete: console.is_verbose };
+    console.stream(|out| match format {
+        ReplayFormat::Json => write_replay_json(report, out),
+        ReplayFormat::Text => write_replay_text(report, options, out),
+    })
 }

@@ -8,11 +8,11 @@ use super::args::{ConsoleArgs, Per};
 use super::exit_code;
 use super::row_args::RowArgs;
 use super::values::{ReplayColumnList, Size, SkipLimit, TunnelList};
-use crate::replay::DestinationMove;
+use crate::replay::{DestinationMove, RouteChange};
 
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
-#[command(after_help = exit_code::help())]
+#[command(after_help = help())]
 pub struct ReplayArgs {
     /// Captures and flow logs: files, folders, or - for standard input.
     #[arg(value_name = "INPUT", required = true)]
@@ -46,7 +46,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub require: Vec<String>,
 
-    /// Exit 1 where any flow or verdict changes.
+    /// Exit 1 where any flow, the way back of one, or a verdict changes.
     #[arg(long)]
     pub fail_on_change: bool,
 
@@ -103,6 +103,18 @@ pub struct ReplayArgs {
     /// How much is said, and in which colour.
     #[command(flatten)]
     pub console: ConsoleArgs,
+}
+
+/// Returns the end of `--help`: the reasons of changes, and what every command says.
+fn help() -> String {
+    let reasons = RouteChange::REASONS.map(|(code, text)| format!("  {code}: {text}"));
+    format!(
+        "Why a flow changes, seen from its old route:\n{}\n  the code of a lost route, as explain \
+         prints it, where the route is there and loses\n  a reason for records without a label, \
+         below, where the flow's table is not known any more\n\n{}",
+        reasons.join("\n"),
+        exit_code::help()
+    )
 }
 
 /// The value of `--format` of `replay`.

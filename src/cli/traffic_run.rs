@@ -1,10 +1,12 @@
 //! What every command that reads traffic does: all inputs, one after the other, through a
 //! classifier.
 
+use std::fs;
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::input_hashes::InputHashes;
 use super::progress::Progress;
@@ -13,7 +15,7 @@ use super::{Console, ExitCode};
 use crate::classify::{Classifier, ClassifyOptions, RowSink, Summary};
 use crate::fib::Fib;
 use crate::spill::SpillRoom;
-use crate::traffic::{Input, InputError, ReadOptions, Tally, TrafficReader};
+use crate::traffic::{Input, InputError, ReadOptions, Tally, TrafficReader, find_inputs};
 
 /// A run over inputs.
 pub(super) struct TrafficRun<'a> {
@@ -67,6 +69,32 @@ impl TrafficRun<'_> {
         }
         classifier.finish().map_err(TrafficRunError::Rows)
     }
+}
+
+/// Lists the inputs. The output of an earlier run in the same folder is none of them.
+pub(super) fn find_inputs_beside(
+    paths: &[PathBuf],
+    output: Option<&Path>,
+    console: Console,
+) -> Result<Vec<Input>> {
+    let mut inputs = find_inputs(paths)?;
+    let Some(output) = output.and_then(|path| fs::canonicalize(path).ok()) else {
+        return Ok(inputs);
+    };
+    let is_output = |input: &Input| {
+        let path = input.path.as_deref().map(fs::canonicalize);
+        matches!(path, Some(Ok(path)) if path == output)
+    };
+    let named = inputs.iter().find(|input| input.is_named && is_output(input));
+    ensure!(named.is_none(), "{}: is an input and the output", output.display());
+    inputs.retain(|input| {
+        let is_output = is_output(input);
+        if is_output {
+            console.note(&format!("{}: ignored: it is the output", input.name.as_str()));
+        }
+        !is_output
+    });
+    Ok(inputs)
 }
 
 /// Opens an input, and has it hashed where that is asked for.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use rayon::prelude::*;
 
 use super::input_hashes::InputHashes;
 use super::traffic_run::{
@@ -150,19 +149,7 @@ fn hashes(
     read: &InputHashes,
 ) -> Result<Vec<(String, String)>> {
     let snapshot = find_inputs(std::slice::from_ref(&args.routes))?;
-    let policy: Vec<(String, PathBuf)> =
-        args.policy.iter().map(|path| (path.display().to_string(), path.clone())).collect();
-    let files = [inputs, logs, &snapshot].into_iter().flatten().filter_map(|input| {
-        input.path.as_ref().map(|path| (input.name.as_str().to_owned(), path.clone()))
-    });
-    let files: Vec<(String, PathBuf)> = files.chain(policy).collect();
-    files
-        .into_par_iter()
-        .map(|(name, path)| {
-            let hash = read.of(&path).with_context(|| name.clone())?;
-            Ok((name, hash))
-        })
-        .collect()
+    read.of_all(&[inputs, logs, &snapshot], args.policy.as_deref())
 }
 
 type WriteReport = fn(&CoverageReport, &mut dyn Write) -> io::Result<()>;

@@ -16,6 +16,8 @@ mod replayer;
 mod report;
 mod route_change;
 mod row_verdicts;
+#[cfg(test)]
+mod tests;
 mod two_labels;
 mod verdicts;
 

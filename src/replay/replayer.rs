@@ -79,6 +79,7 @@ struct RouteChanges<'r> {
 struct Sums {
     all: Totals,
     other_route: Totals,
+    way_back: Totals,
     /// By number of the change.
     by_change: Vec<Totals>,
     classified_after: u64,
@@ -148,10 +149,12 @@ impl<'r, S: RowSink> Replayer<'r, S> {
             all: sums.all,
             changed,
             other_route: sums.other_route,
+            way_back: sums.way_back,
             transitions: transitions(&route_changes),
             route_changes,
             flows: gathered.finish(&ranks)?,
             verdicts,
+            hashes: Vec::new(),
             files: shared.files.clone(),
         };
         Ok((report, sink))
@@ -206,6 +209,9 @@ impl<B: RowBuffer> RowBuffer for ReplayedRows<'_, B> {
         if next_hops.before(&labels.before) == next_hops.after(&labels.after) {
             if self.is_other_route(row, &labels) {
                 self.sums.other_route.add(totals);
+            }
+            if snapshots.changes_way_back(row, &labels) {
+                self.sums.way_back.add(totals);
             }
             return;
         }
@@ -360,6 +366,7 @@ impl Sums {
     fn absorb(&mut self, part: &mut Self) {
         self.all.add(std::mem::take(&mut part.all));
         self.other_route.add(std::mem::take(&mut part.other_route));
+        self.way_back.add(std::mem::take(&mut part.way_back));
         self.classified_after += std::mem::take(&mut part.classified_after);
         for (sum, part) in self.unknown_after.iter_mut().zip(&mut part.unknown_after) {
             *sum += std::mem::take(part);

@@ -20,6 +20,9 @@ pub struct ReplayReport<'r> {
     pub changed: Totals,
     /// The sums of the rows that another route leads to the same next hop.
     pub other_route: Totals,
+    /// The sums of the rows that do not change although the answers do: the other end's next hop is
+    /// of another class.
+    pub way_back: Totals,
     /// The changed rows by the classes of both next hops; most bytes first.
     pub transitions: Vec<Transition>,
     /// The changed rows by the routes of both sides; most bytes first.
@@ -28,6 +31,9 @@ pub struct ReplayReport<'r> {
     pub flows: ChangedFlows,
     /// The verdicts by either snapshot, where a policy was given.
     pub verdicts: Option<VerdictChanges>,
+    /// Every file that was read, as shown, with the SHA-256 of its content in hexadecimal; filled by
+    /// who read them.
+    pub hashes: Vec<(String, String)>,
     /// The names of the inputs that flows refer to.
     pub files: Vec<Arc<str>>,
 }

@@ -79,6 +79,15 @@ impl Snapshots<'_> {
         TwoLabels { before: label_before, after: label_after, destination_after, is_moved }
     }
 
+    /// Returns true when what the other end answers goes to another class of next hop, as far as
+    /// its table is known in both snapshots.
+    pub(super) fn changes_way_back(&self, row: &OutputRow<'_>, labels: &TwoLabels) -> bool {
+        let TwoLabels { before, after, destination_after, .. } = labels;
+        let before = before.peer_class(self.before.fib, row.source, row.destination);
+        let after = after.peer_class(self.after.fib, row.source, *destination_after);
+        before.zip(after).is_some_and(|(before, after)| before != after)
+    }
+
     /// Returns true when the target itself recorded a row: it moves, and what it sends is routed
     /// by the table of its new place, whoever has its NIC then. A firewall or gateway that passed
     /// the packets on stays where it is.

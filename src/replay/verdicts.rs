@@ -1,7 +1,9 @@
 //! Which verdicts of a policy change: every flow is judged by the routes of either snapshot.
 //!
 //! Routes alone are judged, also where the traffic was recorded at a firewall: what was recorded
-//! under the old routes says nothing about the new ones.
+//! under the old routes says nothing about the new ones. What a firewall sent on is a leg of a flow
+//! where the snapshot knows the firewall; where one snapshot alone does, the other judges it as a flow
+//! of that address.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,6 +1,7 @@
 //! The result of `replay` for programs.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -36,6 +37,10 @@ pub fn write_replay_json(report: ReplayReport<'_>, out: &mut dyn Write) -> io::R
         files: &report.files,
     };
     let summary = &report.summary;
+    let hashes: BTreeMap<&str, &str> =
+        report.hashes.iter().map(|(path, hash)| (path.as_str(), hash.as_str())).collect();
+    let inputs: BTreeSet<&str> = summary.inputs.iter().map(|input| input.name.as_str()).collect();
+    let files = hashes.iter().filter(|(path, _)| !inputs.contains(*path));
     let json = Report {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -45,9 +50,11 @@ pub fn write_replay_json(report: ReplayReport<'_>, out: &mut dyn Write) -> io::R
         changed_sums: Sums::new(report.changed),
         all: Sums::new(report.all),
         other_route: Sums::new(report.other_route),
+        way_back: Sums::new(report.way_back),
         transitions: report.transitions.iter().map(TransitionJson::new).collect(),
         route_changes: report.route_changes.iter().map(RouteChangeJson::new).collect(),
-        inputs: summary.inputs.iter().map(InputJson::new).collect(),
+        inputs: summary.inputs.iter().map(|input| InputJson::new(input, &hashes)).collect(),
+        files: files.map(|(path, sha256)| FileJson { path, sha256 }).collect(),
         books: Books::new(&summary.total),
         after: AfterJson {
             classified: report.after.classified,
@@ -75,9 +82,11 @@ struct Report<'a> {
     changed_sums: Sums,
     all: Sums,
     other_route: Sums,
+    way_back: Sums,
     transitions: Vec<TransitionJson>,
     route_changes: Vec<RouteChangeJson<'a>>,
     inputs: Vec<InputJson<'a>>,
+    files: Vec<FileJson<'a>>,
     #[serde(flatten)]
     books: Books,
     /// The books by the labels of the snapshot after.
@@ -176,9 +185,17 @@ struct RouteJson<'a> {
 #[derive(Serialize)]
 struct InputJson<'a> {
     path: &'a str,
+    sha256: Option<&'a str>,
     format: Option<&'static str>,
     #[serde(flatten)]
     books: Books,
+}
+
+/// Another file that was read: of a snapshot, or the policy.
+#[derive(Serialize)]
+struct FileJson<'a> {
+    path: &'a str,
+    sha256: &'a str,
 }
 
 #[derive(Serialize)]
@@ -316,9 +333,10 @@ impl<'a> RouteJson<'a> {
 }
 
 impl<'a> InputJson<'a> {
-    fn new(input: &'a InputSummary) -> Self {
+    fn new(input: &'a InputSummary, hashes: &BTreeMap<&str, &'a str>) -> Self {
         Self {
             path: input.name.as_str(),
+            sha256: hashes.get(input.name.as_str()).copied(),
             format: input.format.map(|format| format.as_str()),
             books: Books::new(&input.tally),
         }

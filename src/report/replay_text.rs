@@ -78,6 +78,14 @@ fn result(page: &mut Page<'_>, report: &ReplayReport<'_>) -> io::Result<()> {
             bytes(other_route.bytes)
         )?;
     }
+    if report.way_back.flows > 0 {
+        writeln!(
+            page.out,
+            "  Of the others, {} ({}) stay, but what answers them goes elsewhere.",
+            counted(report.way_back.flows, "flow", "flows"),
+            bytes(report.way_back.bytes)
+        )?;
+    }
     if report.summary.has_partial_flows {
         writeln!(
             page.out,

@@ -149,3 +149,93 @@ fn standard_input_and_compressed_traffic_are_inputs() {
     lab.write("traffic/log.json.zst", &zstd::encode_all(&log[..], 1).expect("memory takes it"));
     assert_eq!(lab.replay(&[]).json["records"], 2);
 }
+
+#[test]
+fn the_help_lists_the_reasons_of_changes_and_the_exit_codes() {
+    let output = lab().run(&["--help"]);
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    for words in ["route_removed: ", "destination_moved: ", "owner_changed: ", "1  findings"] {
+        assert!(help.contains(words), "{words:?} is not in {help}");
+    }
+}
+
+/// An address that was the firewall's and is nobody's any more.
+#[test]
+fn a_firewall_that_is_gone_changes_what_its_address_means() {
+    use super::verify_lab::{edit, files_of};
+    use crate::recipes::estates;
+
+    let name = "private link: network policies and a route as long as the VNet";
+    let before = files_of(estates::private_link(), name);
+    let mut after = before.clone();
+    edit(&mut after, "edge.json", |edge| {
+        let resources = edge.as_array_mut().expect("a flat list");
+        resources.retain(|one| one["name"] != "azfw");
+    });
+    let observer = Observer { mac: "000D3A5B1101", vnet: "hub", subnet: None };
+    let connections = [Connection::new("10.13.76.132", 50_000, "10.13.77.6")];
+    let replay = Lab::new(&before, &after).log("vm", observer, 'O', &connections).replay(&[]);
+    replay.assert_changes(&[(("firewall", "dropped"), 1)]);
+    assert_eq!(replay.reasons("firewall", "dropped"), ["owner_changed".to_owned()].into());
+}
+
+/// What is kept as evidence names what it was made from.
+#[test]
+fn the_json_names_every_file_with_its_hash_and_the_version() {
+    use std::collections::BTreeSet;
+
+    use sha2::{Digest, Sha256};
+
+    let lab = lab()
+        .policy("[[require]]\nfrom = [\"any\"]\nto = [\"any\"]\nvia = \"direct\"\nname = \"x\"\n");
+    let json = lab.replay(&["--policy", "policy.toml"]).json;
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    let listed = ["inputs", "files"].iter().flat_map(|list| json[list].as_array().expect("a list"));
+    let mut names = BTreeSet::new();
+    for file in listed {
+        let path = file["path"].as_str().expect("a path");
+        let content = fs::read(lab.path().join(path)).expect("was read");
+        let hash: String =
+            Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(file["sha256"], hash, "{path}");
+        assert!(names.insert(path.to_owned()), "{path} stands once");
+    }
+    let want = ["edge.json", "network.json", "routetables.json"]
+        .iter()
+        .flat_map(|name| [format!("after/{name}"), format!("before/{name}")])
+        .chain(["policy.toml".to_owned(), "traffic/log.json".to_owned()]);
+    assert_eq!(names, want.collect());
+}
+
+/// The two published tables of the lab, each for every source, as they were printed.
+#[test]
+fn single_exports_are_tables_for_every_source() {
+    let table = |name: &str| {
+        let path = format!("{}/captures/private-link/snapshot/{name}", env!("CARGO_MANIFEST_DIR"));
+        fs::read(path).expect("the scenario has it")
+    };
+    let connections =
+        ["10.13.77.6", "10.13.77.7", "10.50.0.1", "10.13.76.9", "8.8.8.8", "192.168.0.4"]
+            .map(|destination| Connection::new("172.31.0.1", 50_000, destination));
+    let lab = Lab::new(&Files::new(), &Files::new()).capture("any", &connections);
+    lab.write("long.txt", &table("hubvmVMNic.txt"));
+    lab.write("broad.json", &table("gwproxyVMNic.json"));
+    let output =
+        lab.run(&["--before", "long.txt", "--after", "broad.json", "--format", "json", "traffic"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let changes: Vec<[&str; 3]> = json["flows"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|flow| ["destination", "before", "after"].map(|key| flow[key].as_str().expect(key)))
+        .collect();
+    // Nothing tells that the appliance is a firewall.
+    assert_eq!(
+        changes,
+        [
+            ["10.13.77.6", "appliance", "private_endpoint"],
+            ["10.13.77.7", "appliance", "peering"],
+            ["10.50.0.1", "dropped", "appliance"],
+        ]
+    );
+}

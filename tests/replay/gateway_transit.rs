@@ -168,3 +168,17 @@ fn a_shorter_route_to_the_same_gateway_is_no_change_and_counted_apart() {
     assert_eq!(replay.json["other_route"]["flows"], BETWEEN);
     replay.assert_says("Another route leads 16 flows (101.6 KiB) to the same next hop");
 }
+
+#[test]
+fn a_route_that_one_spoke_loses_changes_the_answers_to_what_the_other_sends() {
+    let one_sided = GatewayTransit { spoke2_routes: &[], ..GatewayTransit::SOUND };
+    let [from1, _] = between_spokes();
+    let lab =
+        Lab::new(&by_the_gateway(), &one_sided.files(Shape::Nested)).capture("spoke1", &from1);
+    let replay = lab.replay(&["--fail-on-change"]);
+    replay
+        .assert_changes(&[])
+        .assert_says("Of the others, 3 flows (1.5 KiB) stay, but what answers them goes");
+    // 10.2.0.0/24 alone has a subnet: nobody is known to answer from elsewhere.
+    assert_eq!((&replay.json["way_back"]["flows"], replay.code), (&3.into(), 1));
+}

@@ -127,6 +127,7 @@ struct Expected {
     transitions: BTreeMap<(String, String), [u64; 3]>,
     flows: BTreeMap<String, [u64; 3]>,
     other_route: u64,
+    way_back: u64,
     all: u64,
 }
 
@@ -138,6 +139,8 @@ impl Expected {
         if goes_to(before) == goes_to(after) {
             let route = |row: &Row| (row["MatchedPrefix"].clone(), row["RouteSource"].clone());
             self.other_route += u64::from(route(before) != route(after));
+            let [before, after] = [before, after].map(|row| &row["PeerNextHopClass"]);
+            self.way_back += u64::from(!before.is_null() && !after.is_null() && before != after);
             return;
         }
         let sum =
@@ -161,6 +164,7 @@ impl Expected {
         assert_eq!(json["changed"], self.changed.len());
         assert_eq!(json["all"]["flows"], self.all);
         assert_eq!(json["other_route"]["flows"], self.other_route);
+        assert_eq!(json["way_back"]["flows"], self.way_back);
         let sums =
             |one: &Value| ["flows", "packets", "bytes"].map(|key| one[key].as_u64().expect(key));
         let list = |key: &str| json[key].as_array().expect("a list").iter();
@@ -211,7 +215,7 @@ fn route_of(route: &Value) -> [Value; 8] {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|ip| ip.as_str().unwrap())
+        .map(|ip| ip.as_str().expect("an address"))
         .collect();
     let ips = if ips.is_empty() { Value::Null } else { ips.join(" ").into() };
     let basis = route["route_table_basis"].as_str().unwrap_or("none");
