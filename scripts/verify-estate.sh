@@ -5,7 +5,7 @@
 # compares totals and findings: precision and recall of each verdict must be whole. Prints time and
 # peak memory of `classify` and `verify` beside each other.
 #
-#   scripts/verify-estate.sh [TUPLES [MEMORY]]     (default 5000000 1GiB)
+#   scripts/verify-estate.sh [TUPLES [MEMORY [LINES]]]     (default 5000000 1GiB, a line a flow)
 #
 # $NEXTHOP names the program; without it target/release/nexthop is used. Needs about 150 bytes of
 # disk a tuple.
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 program="$(realpath "${NEXTHOP:-target/release/nexthop}")"
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
-"$program" generate --estate --seed 1 --tuples "${1:-5000000}" -v -o "$folder"
+"$program" generate --estate --seed 1 --tuples "${1:-5000000}" ${3:+--log-lines "$3"} -v -o "$folder"
 cd "$folder"
 python3 - "$program" "${2:-1GiB}" <<'PYTHON'
 import json
@@ -57,7 +57,7 @@ got = {verdict: sums["flows"] for verdict, sums in report["totals"].items() if s
 print(f"speed of verify: {classify_cpu / verify_cpu:.0%} of classify's, by CPU time")
 print(f"{expected['tuples']:,} tuples, {expected['lines']:,} lines of firewall logs")
 for verdict, flows in sorted(expected["verdicts"].items()):
-    print(f"  {verdict:12} {flows:10,} flows, {got.get(verdict, 0):10,} found")
+    print(f"  {verdict:19} {flows:10,} flows, {got.get(verdict, 0):10,} found")
 assert got == expected["verdicts"], "the verdicts differ"
 assert findings(report) == findings(expected), "the findings differ"
 assert sum(sums["tuples"] for sums in report["totals"].values()) == expected["tuples"]

@@ -74,14 +74,18 @@ pub(crate) struct Partitions {
 }
 
 /// Records of one thread on their way into [`Partitions`].
+///
+/// They are gathered in chunks, which are handed over as they are once they are full: what a
+/// partition holds is not copied for it to grow.
 pub(crate) struct PartitionBuffers {
-    buffers: Vec<Vec<u8>>,
-    bytes: usize,
+    open: Vec<Vec<u8>>,
+    /// Full chunks with their partitions.
+    full: Vec<(usize, Vec<u8>)>,
 }
 
 #[derive(Default)]
 struct Part {
-    bytes: Vec<u8>,
+    chunks: Vec<Vec<u8>>,
     /// Start and length in the file.
     segments: Vec<(u64, usize)>,
 }
@@ -104,36 +108,57 @@ impl Partitions {
         self.bytes_in_memory
     }
 
+    /// Takes the full chunks of a thread, and leaves it the others.
+    pub(crate) fn absorb_full(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
+        for (partition, chunk) in buffers.full.drain(..) {
+            self.bytes_in_memory += chunk.capacity();
+            self.parts[partition].chunks.push(chunk);
+        }
+        if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
+    }
+
     /// Takes what a thread has gathered, and leaves its buffers empty.
     pub(crate) fn absorb(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
-        for (part, buffer) in self.parts.iter_mut().zip(&mut buffers.buffers) {
-            let before = part.bytes.capacity();
-            part.bytes.extend_from_slice(buffer);
-            self.bytes_in_memory += part.bytes.capacity() - before;
-            buffer.clear();
+        self.absorb_full(buffers)?;
+        for (part, buffer) in self.parts.iter_mut().zip(&mut buffers.open) {
+            if buffer.is_empty() {
+                continue;
+            }
+            match part.chunks.last_mut() {
+                Some(last) if last.capacity() - last.len() >= buffer.len() => {
+                    last.extend_from_slice(buffer);
+                    buffer.clear();
+                }
+                _ => {
+                    self.bytes_in_memory += buffer.capacity();
+                    part.chunks.push(std::mem::take(buffer));
+                }
+            }
         }
-        buffers.bytes = 0;
         if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
     }
 
     /// Gives a partition out, and forgets it.
     pub(crate) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
         let part = std::mem::take(&mut self.parts[partition]);
-        self.bytes_in_memory -= part.bytes.capacity();
-        if part.segments.is_empty() {
-            return Ok(part.bytes);
-        }
         let spilled: usize = part.segments.iter().map(|(_, length)| length).sum();
-        let mut bytes = vec![0; spilled];
-        let file = self.file.as_mut().expect("segments are in the file");
-        let mut rest = &mut bytes[..];
-        for (start, length) in part.segments {
-            let (segment, after) = rest.split_at_mut(length);
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(segment)?;
-            rest = after;
+        let in_memory: usize = part.chunks.iter().map(Vec::len).sum();
+        let mut bytes = Vec::with_capacity(spilled + in_memory);
+        if spilled > 0 {
+            bytes.resize(spilled, 0);
+            let file = self.file.as_mut().expect("segments are in the file");
+            let mut rest = &mut bytes[..];
+            for (start, length) in part.segments {
+                let (segment, after) = rest.split_at_mut(length);
+                file.seek(SeekFrom::Start(start))?;
+                file.read_exact(segment)?;
+                rest = after;
+            }
         }
-        bytes.extend_from_slice(&part.bytes);
+        for chunk in part.chunks {
+            self.bytes_in_memory -= chunk.capacity();
+            bytes.extend_from_slice(&chunk);
+        }
         Ok(bytes)
     }
 
@@ -143,11 +168,14 @@ impl Partitions {
             None => self.file.insert(self.room.open()?),
         };
         file.seek(SeekFrom::Start(self.file_length))?;
-        for part in self.parts.iter_mut().filter(|part| !part.bytes.is_empty()) {
-            file.write_all(&part.bytes)?;
-            part.segments.push((self.file_length, part.bytes.len()));
-            self.file_length += part.bytes.len() as u64;
-            part.bytes = Vec::new();
+        for part in self.parts.iter_mut().filter(|part| !part.chunks.is_empty()) {
+            let start = self.file_length;
+            for chunk in part.chunks.drain(..) {
+                file.write_all(&chunk)?;
+                self.file_length += chunk.len() as u64;
+            }
+            let length = usize::try_from(self.file_length - start).expect("was in memory");
+            part.segments.push((start, length));
         }
         self.bytes_in_memory = 0;
         Ok(())
@@ -155,11 +183,17 @@ impl Partitions {
 }
 
 impl PartitionBuffers {
-    /// What a thread may hold before it is to be absorbed.
-    const BYTES_MAX: usize = 1 << 20;
+    /// From here on a chunk is full. A thread has one for each partition.
+    const CHUNK_BYTES: usize = 16 << 10;
+
+    /// Room behind that for the record that fills it.
+    const RECORD_BYTES: usize = 512;
+
+    /// How many full chunks a thread may hold before they are to be absorbed.
+    const FULL_MAX: usize = 256;
 
     pub(crate) fn new() -> Self {
-        Self { buffers: vec![Vec::new(); PARTITION_COUNT], bytes: 0 }
+        Self { open: vec![Vec::new(); PARTITION_COUNT], full: Vec::new() }
     }
 
     /// Appends a record, which `write` writes, to the partition of a hash.
@@ -169,14 +203,18 @@ impl PartitionBuffers {
 
     /// Appends a record to a partition.
     pub(crate) fn push_to(&mut self, partition: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let buffer = &mut self.buffers[partition];
-        let before = buffer.len();
-        write(buffer);
-        self.bytes += buffer.len() - before;
+        let chunk = &mut self.open[partition];
+        if chunk.capacity() == 0 {
+            chunk.reserve_exact(Self::CHUNK_BYTES + Self::RECORD_BYTES);
+        }
+        write(chunk);
+        if chunk.len() >= Self::CHUNK_BYTES {
+            self.full.push((partition, std::mem::take(chunk)));
+        }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes > Self::BYTES_MAX
+        self.full.len() >= Self::FULL_MAX
     }
 }
 
@@ -254,14 +292,6 @@ impl<'b> RecordBytes<'b> {
         let (first, rest) = self.0.split_first_chunk().expect("a record was written whole");
         self.0 = rest;
         *first
-    }
-
-    /// Reads a text that was written with its length before it.
-    pub(crate) fn text(&mut self) -> &'b str {
-        let length = usize::try_from(self.number()).expect("was written from a length");
-        let (text, rest) = self.0.split_at(length);
-        self.0 = rest;
-        std::str::from_utf8(text).expect("was written from a text")
     }
 
     pub(crate) fn number(&mut self) -> u64 {

@@ -10,7 +10,7 @@ use crate::routing::NextHopClass;
 use crate::traffic::{Context, FlowBatch, FlowDirection, Unknown};
 
 /// What the routes say about one row, as small numbers; [`Label::columns`] spells it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The table that was asked.
     pub table: Option<TableId>,
@@ -53,7 +53,8 @@ impl Observer {
         )
     }
 
-    pub(super) fn of_context(
+    /// As [`of`](Self::of), from what the context says.
+    pub fn of_context(
         fib: &Fib,
         mac: Option<MacAddress>,
         acl_group: Option<&str>,
@@ -90,26 +91,48 @@ impl Label {
         source: IpAddr,
         destination: IpAddr,
     ) -> Self {
-        if observer == Observer::Platform || fib.is_platform(source) || fib.is_platform(destination)
-        {
+        if is_platform_tuple(fib, observer, source, destination) {
             return Self::without_table(NextHopClass::Platform, None);
         }
-        let (local, remote, lookup) = match direction {
-            Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
-            Some(FlowDirection::Outbound) | None => (source, destination, LookupSide::Destination),
-        };
-        let sources = fib.sources();
-        let table = match observer {
-            Observer::Table(table) => Ok(table),
-            Observer::NoNic(table) if sources.is_nic_address(local) => {
-                table.ok_or(Unknown::UnknownObserver)
-            }
-            _ => table_at(fib, local),
-        };
-        match table {
-            Ok(table) => Self::looked_up(fib, table, lookup, remote),
+        let asked = Asked::of(fib, observer, direction, source, destination);
+        match asked.table {
+            Ok(table) => Self::looked_up(fib, table, asked.lookup, asked.remote),
             Err(reason) => Self::without_table(NextHopClass::Unknown, Some(reason)),
         }
+    }
+
+    /// Returns why the class of a tuple is unknown, as [`of_tuple`](Self::of_tuple) does, without a
+    /// look-up wherever none is needed to know that it is not.
+    pub(super) fn unknown_of_tuple(
+        fib: &Fib,
+        observer: Observer,
+        direction: Option<FlowDirection>,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Option<Unknown> {
+        if is_platform_tuple(fib, observer, source, destination) {
+            return None;
+        }
+        let asked = Asked::of(fib, observer, direction, source, destination);
+        match asked.table {
+            Ok(table) if fib.has_unresolved_service_tags() => hop_of(fib, table, asked.remote).2,
+            Ok(_) => None,
+            Err(reason) => Some(reason),
+        }
+    }
+
+    /// Labels a tuple for those who ask for no route: it is the platform's, or unknown.
+    pub(super) fn without_route(
+        fib: &Fib,
+        observer: Observer,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Self {
+        let class = match is_platform_tuple(fib, observer, source, destination) {
+            true => NextHopClass::Platform,
+            false => NextHopClass::Unknown,
+        };
+        Self::without_table(class, None)
     }
 
     /// Labels a flow or packet of a capture with the hop of what its initiator sends; one that the
@@ -163,7 +186,7 @@ impl Label {
     }
 
     /// As [`columns`](Self::columns), with the class alone.
-    pub(super) fn class_column<'f>(&self) -> LabelColumns<'f> {
+    pub fn class_column<'f>(&self) -> LabelColumns<'f> {
         LabelColumns {
             route_table_id: None,
             route_table_basis: None,
@@ -204,6 +227,41 @@ impl Label {
             Some(_) => None,
             None => fib.sources().answering(remote).map(|peer| hop_of(fib, peer, local).1),
         }
+    }
+}
+
+fn is_platform_tuple(fib: &Fib, observer: Observer, source: IpAddr, destination: IpAddr) -> bool {
+    observer == Observer::Platform || fib.is_platform(source) || fib.is_platform(destination)
+}
+
+/// Which table is asked for which address.
+struct Asked {
+    table: Result<TableId, Unknown>,
+    lookup: LookupSide,
+    remote: IpAddr,
+}
+
+impl Asked {
+    fn of(
+        fib: &Fib,
+        observer: Observer,
+        direction: Option<FlowDirection>,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Self {
+        let (local, remote, lookup) = match direction {
+            Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
+            Some(FlowDirection::Outbound) | None => (source, destination, LookupSide::Destination),
+        };
+        let sources = fib.sources();
+        let table = match observer {
+            Observer::Table(table) => Ok(table),
+            Observer::NoNic(table) if sources.is_nic_address(local) => {
+                table.ok_or(Unknown::UnknownObserver)
+            }
+            _ => table_at(fib, local),
+        };
+        Self { table, lookup, remote }
     }
 }
 

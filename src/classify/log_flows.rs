@@ -4,17 +4,16 @@
 //! in files; so that what one flow has is always merged as a whole.
 
 use std::io;
-use std::net::IpAddr;
 
 use ahash::RandomState;
 
 use super::CounterBasis;
 use super::log_contexts::{LogContexts, OwnedContext};
-use crate::net::MacAddress;
+use super::tuple_runs::{Event, Key, Place, Run, RunHead, Told, for_each_run, run_end};
 use crate::spill::{
     PARTITION_COUNT, PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom,
 };
-use crate::traffic::{Counters, FlowBatch, FlowDirection, FlowState, FlowStatus};
+use crate::traffic::{Counters, FlowBatch, FlowState, FlowStatus};
 
 /// Flows gathered from the tuples of logs.
 ///
@@ -52,17 +51,6 @@ pub(super) struct MergedFlow<'a> {
     pub(super) shows_begin: bool,
 }
 
-/// What makes tuples one flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
-    pub(super) ports: Option<(u16, u16)>,
-    pub(super) protocol: u8,
-    pub(super) direction: Option<FlowDirection>,
-    pub(super) mac: Option<MacAddress>,
-}
-
 /// The tuples of one thread on their way into [`LogFlows`].
 pub(super) struct TupleBuffers {
     buffers: PartitionBuffers,
@@ -92,6 +80,12 @@ impl LogFlows {
         self.tuples.memory_bytes()
     }
 
+    /// Takes what a thread need not hold any longer.
+    pub(super) fn absorb_full(&mut self, buffers: &mut TupleBuffers) -> io::Result<()> {
+        self.tuples.absorb_full(&mut buffers.buffers)
+    }
+
+    /// Takes all that a thread has.
     pub(super) fn absorb(&mut self, buffers: &mut TupleBuffers) -> io::Result<()> {
         let ((first_ns, last_ns), (first, last)) = (self.span_ns, buffers.span_ns);
         self.span_ns = (first_ns.min(first), last_ns.max(last));
@@ -111,56 +105,66 @@ impl LogFlows {
     /// Merges the tuples of one partition and calls `each` for every flow; those of one 5-tuple
     /// come together.
     ///
-    /// Tuples are brought together by part of a hash above their places, which sorts several times
-    /// faster than the tuples; keys are compared among the few of one hash.
+    /// Runs of tuples are brought together by part of a hash above their places; keys are compared
+    /// among the few of one hash.
+    ///
+    /// Cost: O(n) for n tuples, and O(n log n) for the n of one flow.
     pub(super) fn merge_partition(&self, bytes: &[u8], mut each: impl FnMut(&MergedFlow<'_>)) {
-        let mut order = self.by_hash(bytes);
-        order.sort_unstable();
-        let mut tuples: Vec<Tuple<'_>> = Vec::new();
+        let mut runs: Vec<Run<'_>> = Vec::new();
         let mut events: Vec<Event> = Vec::new();
+        let order = by_hash(bytes);
         for of_hash in order.chunk_by(|a, b| a >> PLACE_BITS == b >> PLACE_BITS) {
-            tuples.clear();
+            runs.clear();
             let starts = of_hash.iter().map(|entry| (entry & ((1 << PLACE_BITS) - 1)) as usize);
-            tuples.extend(starts.map(|start| {
-                let mut record = RecordBytes(&bytes[start + Event::LENGTH_BYTES..]);
-                let (key, event, encryption) = Event::read(&mut record, &self.contexts);
-                Tuple { key, event, encryption }
-            }));
-            tuples.sort_unstable_by(|a, b| {
-                let order = |tuple: &Tuple<'_>| (tuple.event.time_ns, tuple.event.place);
-                a.key.cmp(&b.key).then_with(|| order(a).cmp(&order(b)))
-            });
-            for flow in tuples.chunk_by(|a, b| a.key == b.key) {
+            runs.extend(starts.map(|start| Run::read(&bytes[start..], &self.contexts).0));
+            runs.sort_unstable_by_key(|run| run.head.key);
+            for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();
-                events.extend(flow.iter().map(|tuple| tuple.event));
-                each(&merged(flow[0].key, &events, flow[0].encryption, &self.contexts));
+                (0..).zip(flow).for_each(|(number, run)| run.read_events(number, &mut events));
+                events.sort_unstable_by_key(|event| (event.time_ns, event.place));
+                each(&merged(flow, &events, &self.contexts));
             }
         }
-    }
-
-    /// The hash of each tuple above its start in the partition.
-    fn by_hash(&self, bytes: &[u8]) -> Vec<u64> {
-        let mut order = Vec::with_capacity(bytes.len() / Event::USUAL_BYTES);
-        let mut start = 0;
-        while start < bytes.len() {
-            let mut record = RecordBytes(&bytes[start..]);
-            let length = u16::from_le_bytes(record.array());
-            let hash = self.hasher.hash_one(Event::read_place(&mut record)) << PLACE_BITS;
-            order.push(hash | start as u64);
-            start += Event::LENGTH_BYTES + usize::from(length);
-        }
-        order
     }
 }
 
 /// How far into a partition a place may point; the bits above it are a hash's lowest.
 const PLACE_BITS: u32 = 40;
 
-/// A tuple as it is read back.
-struct Tuple<'b> {
-    key: Key,
-    event: Event,
-    encryption: Option<&'b str>,
+/// The hash of each run above its start in the partition, in the order of the hashes.
+///
+/// Hashes are spread evenly, so that their highest bits sort them but for a few neighbours.
+fn by_hash(bytes: &[u8]) -> Vec<u64> {
+    /// About what a run of one or two tuples takes.
+    const USUAL_BYTES: usize = 64;
+    let mut runs = Vec::with_capacity(bytes.len() / USUAL_BYTES);
+    for_each_run(bytes, |hash, start| {
+        runs.push(u64::from(hash) << PLACE_BITS | start as u64);
+    });
+    let bits = (usize::BITS - runs.len().leading_zeros()).clamp(1, u64::BITS - PLACE_BITS);
+    let bucket = |run: u64| (run >> (u64::BITS - bits)) as usize;
+    let mut ends = vec![0_usize; (1 << bits) + 1];
+    runs.iter().for_each(|&run| ends[bucket(run) + 1] += 1);
+    let mut before = 0;
+    for end in &mut ends {
+        before += *end;
+        *end = before;
+    }
+    // Behind each bucket's start its runs are placed one after the other, up to its end.
+    let mut order = vec![0; runs.len()];
+    for run in runs {
+        let place = &mut ends[bucket(run)];
+        order[*place] = run;
+        *place += 1;
+    }
+    let mut start = 0;
+    for &end in &ends[..1 << bits] {
+        if end - start > 1 {
+            order[start..end].sort_unstable();
+        }
+        start = end;
+    }
+    order
 }
 
 impl TupleBuffers {
@@ -172,36 +176,52 @@ impl TupleBuffers {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.buffers.is_full()
-    }
-
-    /// Adds every tuple of a batch of input `input`, whose records follow `records_before`.
+    /// Adds every tuple of a batch of input `input`, whose records follow `records_before`. `each`
+    /// is told of every run of neighbours with the same addresses, direction and context: its first
+    /// row, and how many it has.
     pub(super) fn add(
         &mut self,
         batch: &FlowBatch,
         input: u32,
         records_before: u64,
         hasher: &RandomState,
+        mut each: impl FnMut(usize, usize),
     ) {
-        for index in 0..batch.len() {
-            let row = batch.row(index);
-            let (first_ns, last_ns) = self.span_ns;
-            self.span_ns = (first_ns.min(row.time_ns), last_ns.max(row.time_ns));
-            let event = Event {
-                time_ns: row.time_ns,
-                place: (input, records_before + u64::from(row.record) + 1),
-                state: row.state,
-                status: row.status,
-                counters: row.counters,
-                context: self.of_batch[row.context.index()],
-            };
+        let (first_ns, last_ns) = self.span_ns;
+        self.span_ns = batch
+            .time_ns
+            .iter()
+            .fold((first_ns, last_ns), |(first, last), &time| (first.min(time), last.max(time)));
+        let mut start = 0;
+        while start < batch.len() {
+            let end = run_end(batch, start);
+            let row = batch.row(start);
             let place =
                 Place { source: row.source, destination: row.destination, ports: row.ports };
-            let encryption = row.encryption.map(|id| batch.text(id));
-            self.buffers.push(hasher.hash_one(place), |bytes| {
-                event.write(&place, row.protocol, row.direction, encryption, bytes);
+            let key = Key {
+                source: row.source,
+                destination: row.destination,
+                ports: row.ports,
+                protocol: row.protocol,
+                direction: row.direction,
+                mac: None,
+            };
+            let head = RunHead {
+                key,
+                context: self.of_batch[row.context.index()],
+                encryption: row.encryption.map(|id| batch.text(id)),
+                time_ns: row.time_ns,
+                first: (input, records_before + u64::from(row.record) + 1),
+            };
+            let events = (start..end).map(|row| {
+                let (state, status) = (batch.state[row], batch.status[row]);
+                let told = Told { state, status, counters: batch.counters(row) };
+                (batch.time_ns[row] - batch.time_ns[start], told)
             });
+            let hash = place.hash(hasher);
+            self.buffers.push(hash, |bytes| head.write(hash, events, bytes));
+            each(start, end - start);
+            start = end;
         }
     }
 }
@@ -247,40 +267,38 @@ impl<'a> MergedFlow<'a> {
     const BASES: [Option<CounterBasis>; 3] =
         [None, Some(CounterBasis::Delta), Some(CounterBasis::RestartCumulative)];
 
-    /// Writes it as an event at its first time, and what an event lacks.
+    /// Writes it as a run of one tuple at its first time, and what that lacks.
     fn write(&self, bytes: &mut Vec<u8>) {
-        let Key { source, destination, ports, protocol, direction, .. } = self.key;
-        let event = Event {
-            time_ns: self.start_time_ns,
-            place: self.first,
-            state: self.state,
-            status: self.status,
-            counters: self.counters,
+        let head = RunHead {
+            key: self.key,
             context: self.context_number,
+            encryption: self.encryption,
+            time_ns: self.start_time_ns,
+            first: self.first,
         };
-        event.write(
-            &Place { source, destination, ports },
-            protocol,
-            direction,
-            self.encryption,
-            bytes,
-        );
+        let told = Told { state: self.state, status: self.status, counters: self.counters };
+        head.write(0, std::iter::once((0, told)), bytes);
         let mut rest = ShortRecord::new();
         rest.put_time(self.end_time_ns);
         rest.put_number(self.tuple_count);
-        let basis = index_in(&Self::BASES, &self.counter_basis);
-        rest.put_number(u64::from(basis << 1 | u16::from(self.shows_begin)));
+        let basis = Self::BASES.iter().position(|basis| *basis == self.counter_basis);
+        let basis = u8::try_from(basis.expect("the list is whole")).expect("the list is short");
+        rest.put([basis << 1 | u8::from(self.shows_begin)]);
         bytes.extend_from_slice(rest.as_slice());
     }
 
     fn read(record: &mut RecordBytes<'a>, contexts: &'a LogContexts) -> Self {
-        record.array::<{ Event::LENGTH_BYTES }>();
-        let (key, event, encryption) = Event::read(record, contexts);
+        let (run, rest) = Run::read(record.0, contexts);
+        record.0 = rest;
+        let RunHead { key, context, encryption, first, .. } = run.head;
+        let mut events = Vec::new();
+        run.read_events(0, &mut events);
+        let event = events[0];
         let (end_time_ns, tuple_count, marks) = (record.time(), record.number(), record.byte());
         Self {
             key,
-            context: contexts.get(event.context),
-            context_number: event.context,
+            context: contexts.get(context),
+            context_number: context,
             encryption,
             start_time_ns: event.time_ns,
             end_time_ns,
@@ -288,186 +306,22 @@ impl<'a> MergedFlow<'a> {
             status: event.status,
             counters: event.counters,
             counter_basis: Self::BASES[usize::from(marks >> 1)],
-            first: event.place,
+            first,
             tuple_count,
             shows_begin: marks & 1 == 1,
         }
     }
 }
 
-/// What is hashed of a tuple: both ends' records of a flow meet in one partition.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Place {
-    source: IpAddr,
-    destination: IpAddr,
-    ports: Option<(u16, u16)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Event {
-    time_ns: i64,
-    place: (u32, u64),
-    state: Option<FlowState>,
-    status: Option<FlowStatus>,
-    counters: Counters,
-    context: u32,
-}
-
-const STATES: [Option<FlowState>; 5] = [
-    None,
-    Some(FlowState::Begin),
-    Some(FlowState::Continue),
-    Some(FlowState::End),
-    Some(FlowState::Deny),
-];
-const STATUSES: [Option<FlowStatus>; 3] =
-    [None, Some(FlowStatus::Allowed), Some(FlowStatus::Denied)];
-const DIRECTIONS: [Option<FlowDirection>; 3] =
-    [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
-
-impl Event {
-    fn repeats(&self, other: &Self) -> bool {
-        (self.state, self.status, self.counters) == (other.state, other.status, other.counters)
-    }
-
-    /// The length that stands before it.
-    const LENGTH_BYTES: usize = 2;
-
-    /// What one of IPv4 with counters takes.
-    const USUAL_BYTES: usize = 40;
-
-    /// Writes its length, then what makes its flow behind three bytes of marks, then what the marks
-    /// say is there.
-    fn write(
-        &self,
-        place: &Place,
-        protocol: u8,
-        direction: Option<FlowDirection>,
-        encryption: Option<&str>,
-        bytes: &mut Vec<u8>,
-    ) {
-        let counters = self.counters();
-        let mut marks = index_in(&STATES, &self.state)
-            | index_in(&STATUSES, &self.status) << 3
-            | index_in(&DIRECTIONS, &direction) << 5;
-        for (bit, is_there) in [
-            place.source.is_ipv6(),
-            place.destination.is_ipv6(),
-            place.ports.is_some(),
-            encryption.is_some(),
-            counters[0].is_some(),
-            counters[1].is_some(),
-            counters[2].is_some(),
-            counters[3].is_some(),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            marks |= u16::from(is_there) << (8 + bit);
-        }
-        let mut record = ShortRecord::new();
-        record.put(marks.to_le_bytes());
-        record.put_address(place.source);
-        record.put_address(place.destination);
-        if let Some((source, destination)) = place.ports {
-            record.put(source.to_le_bytes());
-            record.put(destination.to_le_bytes());
-        }
-        record.put([protocol]);
-        record.put_time(self.time_ns);
-        record.put_number(u64::from(self.place.0));
-        record.put_number(self.place.1);
-        record.put_number(u64::from(self.context));
-        counters.into_iter().flatten().for_each(|counter| record.put_number(counter));
-        let text = encryption.unwrap_or_default();
-        if encryption.is_some() {
-            record.put_number(text.len() as u64);
-        }
-        let length = record.as_slice().len() + text.len();
-        let length = u16::try_from(length).expect("a tuple is below 1 KiB");
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(record.as_slice());
-        bytes.extend_from_slice(text.as_bytes());
-    }
-
-    /// Reads the first fields alone.
-    fn read_place(record: &mut RecordBytes<'_>) -> Place {
-        let marks = u16::from_le_bytes(record.array());
-        Self::place_of(marks, record)
-    }
-
-    fn place_of(marks: u16, record: &mut RecordBytes<'_>) -> Place {
-        let is_there = |bit: u32| marks >> (8 + bit) & 1 == 1;
-        let source = record.address(is_there(0));
-        let destination = record.address(is_there(1));
-        let mut port = || u16::from_le_bytes(record.array());
-        let ports = is_there(2).then(|| (port(), port()));
-        Place { source, destination, ports }
-    }
-
-    /// Reads it from behind its length.
-    fn read<'b>(
-        record: &mut RecordBytes<'b>,
-        contexts: &LogContexts,
-    ) -> (Key, Self, Option<&'b str>) {
-        let marks = u16::from_le_bytes(record.array());
-        let is_there = |bit: u32| marks >> (8 + bit) & 1 == 1;
-        let Place { source, destination, ports } = Self::place_of(marks, record);
-        let protocol = record.byte();
-        let time_ns = record.time();
-        let place = (record.number_u32(), record.number());
-        let context = record.number_u32();
-        let mut counter = |bit| is_there(bit).then(|| record.number());
-        let counters = Counters {
-            packets_sent: counter(4),
-            bytes_sent: counter(5),
-            packets_received: counter(6),
-            bytes_received: counter(7),
-        };
-        let encryption = is_there(3).then(|| record.text());
-        let key = Key {
-            source,
-            destination,
-            ports,
-            protocol,
-            direction: DIRECTIONS[usize::from(marks >> 5 & 3)],
-            mac: contexts.get(context).mac,
-        };
-        let event = Self {
-            time_ns,
-            place,
-            state: STATES[usize::from(marks & 7)],
-            status: STATUSES[usize::from(marks >> 3 & 3)],
-            counters,
-            context,
-        };
-        (key, event, encryption)
-    }
-
-    fn counters(&self) -> [Option<u64>; 4] {
-        let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = self.counters;
-        [packets_sent, bytes_sent, packets_received, bytes_received]
-    }
-}
-
-fn index_in<T: PartialEq>(all: &[T], one: &T) -> u16 {
-    let index = all.iter().position(|other| other == one).expect("the list is whole");
-    u16::try_from(index).expect("the list is short")
-}
-
-/// Merges the events of a flow, which are sorted by time, then place.
-fn merged<'a>(
-    key: Key,
-    events: &[Event],
-    encryption: Option<&'a str>,
-    contexts: &'a LogContexts,
-) -> MergedFlow<'a> {
+/// Merges the events of a flow's runs, which are sorted by time, then place.
+fn merged<'a>(runs: &[Run<'a>], events: &[Event], contexts: &'a LogContexts) -> MergedFlow<'a> {
     let (first, last) = (events[0], events[events.len() - 1]);
+    let RunHead { key, context, encryption, .. } = runs[first.run as usize].head;
     let (counters, counter_basis) = sum_of(events);
     MergedFlow {
         key,
-        context: contexts.get(first.context),
-        context_number: first.context,
+        context: contexts.get(context),
+        context_number: context,
         encryption,
         start_time_ns: first.time_ns,
         end_time_ns: last.time_ns,
@@ -481,6 +335,10 @@ fn merged<'a>(
             .iter()
             .any(|event| matches!(event.state, Some(FlowState::Begin | FlowState::Deny))),
     }
+}
+
+fn repeats(event: &Event, other: &Event) -> bool {
+    (event.state, event.status, event.counters) == (other.state, other.status, other.counters)
 }
 
 /// Sums the counters of a flow's events, which are sorted by time.
@@ -502,7 +360,7 @@ fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
     let mut is_restarted = false;
     for moment in events.chunk_by(|a, b| a.time_ns == b.time_ns) {
         for (index, event) in moment.iter().enumerate() {
-            let is_repeated = moment[..index].iter().any(|earlier| earlier.repeats(event));
+            let is_repeated = moment[..index].iter().any(|earlier| repeats(earlier, event));
             if is_repeated || event.counters == Counters::default() {
                 continue;
             }
@@ -561,7 +419,7 @@ mod tests {
                 Begin | Deny => Counters::default(),
                 _ => Counters { packets_sent, bytes_sent, packets_received, bytes_received },
             },
-            context: 0,
+            run: 0,
         }
     }
 

@@ -54,6 +54,11 @@ pub struct OutputRow<'a> {
     pub source_file: &'a str,
     /// `SourceRecord`, 1-based.
     pub source_record: u64,
+    /// The input's number in the run: rows with the same have the same `source_file`.
+    pub input: u32,
+    /// For a flow of a log a number of its observer: rows with the same have the same `mac` and
+    /// `target_resource_id`.
+    pub observer: Option<u32>,
     /// `Partial`.
     pub is_partial: bool,
     /// How many records the row stands for: 1 for a tuple or packet.
@@ -64,6 +69,19 @@ pub struct OutputRow<'a> {
     pub label: LabelColumns<'a>,
     /// The columns that a verification fills.
     pub coverage: Option<CoverageColumns<'a>>,
+    /// The columns that a replay fills.
+    pub replay: Option<ReplayColumns<'a>>,
+}
+
+/// The columns that a replay fills, from `AfterDestIp` to `ChangeReason`.
+#[derive(Clone, Debug)]
+pub struct ReplayColumns<'a> {
+    /// `AfterDestIp`: the destination, or where it moves to.
+    pub destination: IpAddr,
+    /// The columns of the label, each after `After`.
+    pub label: LabelColumns<'a>,
+    /// `ChangeReason`.
+    pub reason: &'a str,
 }
 
 /// The columns that a verification fills, from `Required` to `DupOf`.
@@ -149,8 +167,9 @@ pub trait RowSink: Send {
     /// one 5-tuple come together all the same.
     const WANTS_ORDER: bool = true;
 
-    /// False where of a label the class is enough: then the route is not looked up, and the other
-    /// columns of [`LabelColumns`] are null.
+    /// False where of a label it is enough whether the flow is the platform's: then no flow of a log
+    /// is looked up or counted in the sums by class and by next hop, its class is `platform` or
+    /// `unknown`, and the other columns of [`LabelColumns`] are null.
     const WANTS_ROUTES: bool = true;
 
     /// What one thread fills.

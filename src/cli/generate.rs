@@ -42,7 +42,8 @@ pub(super) fn run(args: &GenerateArgs, console: Console) -> Result<ExitCode> {
 
 /// An estate with a policy, firewall logs, and the verdicts that `verify` must give.
 fn write_estate(args: &GenerateArgs, folder: &Path, console: Console) -> Result<ExitCode> {
-    let shape = EstateShape { tuples: args.tuples.unwrap_or(10_000) };
+    let shape =
+        EstateShape { tuples: args.tuples.unwrap_or(10_000), log_lines_max: args.log_lines };
     let mut file = |name: &str, content: &[u8]| {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().expect("is below the folder"))?;

@@ -6,6 +6,7 @@ use ahash::AHashMap;
 use smallvec::SmallVec;
 
 use super::EvidenceSource;
+use super::firewall_evidence::EvidenceSlot;
 use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
@@ -15,8 +16,8 @@ use crate::spill::{RecordBytes, ShortRecord};
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceRecord {
-    /// The source that it is from, by its place among all.
-    pub source_number: u32,
+    /// What stands for the source that it is from.
+    pub slot: EvidenceSlot,
     /// When, nanoseconds since 1970.
     pub time_ns: i64,
     /// What kind of rule logged it.
@@ -97,8 +98,8 @@ pub(super) struct FlowIdentity {
 /// Source: Microsoft, "Azure Firewall monitoring data reference" (read 2026-11-20).
 #[derive(Debug)]
 pub(super) struct Evidence {
-    /// The firewall of each source.
-    firewalls: Vec<LogFirewall>,
+    /// The source of each slot, by its place, and its firewall; `None` for what is no evidence.
+    slots: Vec<Option<(u32, LogFirewall)>>,
     windows: Windows,
     tolerance_ns: i64,
 }
@@ -109,7 +110,14 @@ pub(super) struct EvidenceLines(Vec<Line>);
 
 /// When logs of each firewall tell of each kind of rule: spans that do not touch, in order.
 #[derive(Debug, Default)]
-struct Windows(AHashMap<(LogFirewall, EvidenceKind), Vec<(i64, i64)>>);
+struct Windows {
+    /// By the firewall's place among the snapshot's names.
+    of_known: Vec<WindowsOfFirewall>,
+    of_only_one: WindowsOfFirewall,
+}
+
+/// By place among [`EvidenceKind::ALL`].
+type WindowsOfFirewall = [Vec<(i64, i64)>; EvidenceKind::ALL.len()];
 
 /// What must cover a flow's time before the flow is missed there: logs of the rules that may have let
 /// it pass, or a record of everything that came by.
@@ -167,9 +175,10 @@ impl FlowIdentity {
 }
 
 impl Evidence {
-    /// Takes all logs, and the firewalls of the snapshot.
+    /// Takes all logs, the places of them that slots stand for, and the firewalls of the snapshot.
     pub(super) fn new(
         sources: &[EvidenceSource],
+        slots: &[Option<u32>],
         firewall_names: &FirewallNames,
         tolerance_ns: i64,
     ) -> Self {
@@ -178,7 +187,8 @@ impl Evidence {
             .map(|source| firewall_names.of_log(source.firewall.as_deref()))
             .collect();
         let windows = Windows::of(sources, &firewalls);
-        Self { firewalls, windows, tolerance_ns }
+        let slots = slots.iter().map(|slot| slot.map(|place| (place, firewalls[place as usize])));
+        Self { slots: slots.collect(), windows, tolerance_ns }
     }
 
     /// Reads the lines of a partition of senders.
@@ -186,7 +196,7 @@ impl Evidence {
         let mut record = RecordBytes(bytes);
         let mut lines = Vec::new();
         while !record.is_empty() {
-            lines.push(Line::read(&mut record, &self.firewalls));
+            lines.extend(Line::read(&mut record, &self.slots));
         }
         lines.sort_unstable();
         EvidenceLines(lines)
@@ -277,10 +287,7 @@ impl Evidence {
         firewall: u16,
         is_from_internet: bool,
     ) -> bool {
-        let covers = |kind| {
-            let holds = |of| self.windows.hold(of, kind, flow.start_time_ns);
-            holds(LogFirewall::OnlyOne) || holds(LogFirewall::Known(firewall))
-        };
+        let covers = |kind| self.windows.hold(firewall, kind, flow.start_time_ns);
         // What was recorded at a firewall shows every connection, whichever rule let it pass; flow
         // logs know no other protocols than these.
         let by_traffic = covers(EvidenceKind::Capture)
@@ -297,17 +304,28 @@ impl Evidence {
 impl Windows {
     /// An hour's log is a source of its own, so that there may be thousands.
     fn of(sources: &[EvidenceSource], firewalls: &[LogFirewall]) -> Self {
-        let mut windows: AHashMap<_, Vec<(i64, i64)>> = AHashMap::new();
+        let mut windows = Self::default();
         for (source, &firewall) in sources.iter().zip(firewalls) {
-            let window = (source.from_ns, source.to_ns);
-            for kind in EvidenceKind::ALL {
+            let of_firewall = match firewall {
+                LogFirewall::OnlyOne => &mut windows.of_only_one,
+                LogFirewall::Known(place) => {
+                    let place = usize::from(place);
+                    let length = windows.of_known.len().max(place + 1);
+                    windows.of_known.resize_with(length, WindowsOfFirewall::default);
+                    &mut windows.of_known[place]
+                }
+                // They cover nothing that is asked for.
+                LogFirewall::Elsewhere | LogFirewall::NotTold => continue,
+            };
+            for (spans, kind) in of_firewall.iter_mut().zip(EvidenceKind::ALL) {
                 let covers = source.categories.iter().any(|category| kind.is_logged_as(category));
                 if covers && source.from_ns <= source.to_ns {
-                    windows.entry((firewall, kind)).or_default().push(window);
+                    spans.push((source.from_ns, source.to_ns));
                 }
             }
         }
-        for spans in windows.values_mut() {
+        let of_all = windows.of_known.iter_mut().chain([&mut windows.of_only_one]);
+        for spans in of_all.flatten() {
             spans.sort_unstable();
             spans.dedup_by(|later, earlier| {
                 let touches = later.0 <= earlier.1;
@@ -317,11 +335,14 @@ impl Windows {
                 touches
             });
         }
-        Self(windows)
+        windows
     }
 
-    fn hold(&self, firewall: LogFirewall, kind: EvidenceKind, time_ns: i64) -> bool {
-        self.0.get(&(firewall, kind)).is_some_and(|spans| {
+    /// Returns true where the logs of a firewall hold a time, or those of the only one.
+    fn hold(&self, firewall: u16, kind: EvidenceKind, time_ns: i64) -> bool {
+        let of_known = self.of_known.get(usize::from(firewall));
+        of_known.into_iter().chain([&self.of_only_one]).any(|of_firewall| {
+            let spans = &of_firewall[kind as usize];
             let after = spans.partition_point(|span| span.0 <= time_ns);
             after > 0 && time_ns <= spans[after - 1].1
         })
@@ -387,7 +408,7 @@ impl EvidenceRecord {
         record.put([marks]);
         record.put_address(self.source);
         record.put_time(self.time_ns);
-        record.put_number(u64::from(self.source_number));
+        record.put_number(u64::from(self.slot.0));
         if let Some(destination) = destination {
             record.put_address(destination);
         }
@@ -403,24 +424,25 @@ impl EvidenceRecord {
 }
 
 impl Line {
-    fn read(record: &mut RecordBytes<'_>, firewalls: &[LogFirewall]) -> Self {
+    fn read(record: &mut RecordBytes<'_>, slots: &[Option<(u32, LogFirewall)>]) -> Option<Self> {
         let marks = record.byte();
         let is_set = |bit: u32| marks >> bit & 1 == 1;
         let source = record.address(is_set(0));
         let time_ns = record.time();
-        let source_number = record.number_u32();
+        let slot = record.number_u32();
         let destination = is_set(1).then(|| record.address(is_set(2)));
         let mut port = || is_set(3).then(|| u16::from_le_bytes(record.array()));
         let (source_port, destination_port) = (port(), port());
         let protocol = is_set(4).then(|| record.byte());
-        Self {
+        let (source_number, firewall) = slots[slot as usize]?;
+        Some(Self {
             source,
-            firewall: firewalls[source_number as usize],
+            firewall,
             time_ns,
             key: (destination, source_port, destination_port, protocol),
             source_number,
             is_application: is_set(5),
-        }
+        })
     }
 }
 
@@ -452,7 +474,7 @@ mod tests {
 
     fn line(time: i64, source_port: Option<u16>) -> EvidenceRecord {
         EvidenceRecord {
-            source_number: 0,
+            slot: EvidenceSlot(0),
             time_ns: time * SECOND,
             category: EvidenceCategory::Network,
             protocol: Some(TCP),
@@ -473,6 +495,16 @@ mod tests {
             to_ns: to * SECOND,
             records: 1,
         }
+    }
+
+    /// Every source has the slot of its place.
+    fn evidence_of(
+        sources: &[EvidenceSource],
+        names: &FirewallNames,
+        tolerance_ns: i64,
+    ) -> Evidence {
+        let slots: Vec<Option<u32>> = (0..).take(sources.len()).map(Some).collect();
+        Evidence::new(sources, &slots, names, tolerance_ns)
     }
 
     fn shown(lines: &[EvidenceRecord], flows: &[FlowIdentity]) -> Vec<Word> {
@@ -497,7 +529,7 @@ mod tests {
         tolerance_ns: i64,
     ) -> Vec<Word> {
         let names = FirewallNames::new(["azfw"], []);
-        let evidence = Evidence::new(&sources, &names, tolerance_ns);
+        let evidence = evidence_of(&sources, &names, tolerance_ns);
         let shown = look_for(&evidence, lines, flows);
         let word = |(shown, flow): (Shown, &FlowIdentity)| match shown.first() {
             Some(at) if at.is_weak => Weak,
@@ -583,17 +615,19 @@ mod tests {
         let names = FirewallNames::new(["azfw-hub", "edge"], []);
         let covers = |sources: &[&EvidenceSource], firewall| {
             let sources: Vec<_> = sources.iter().map(|&source| source.clone()).collect();
-            Evidence::new(&sources, &names, 0).covers(&flow(10, 1), firewall, false)
+            evidence_of(&sources, &names, 0).covers(&flow(10, 1), firewall, false)
         };
         assert!(covers(&[&at_hub], 0) && !covers(&[&at_hub], 1));
         assert!(covers(&[&at_hub, &at_edge], 1));
         assert!(!covers(&[&elsewhere], 0) && !covers(&[&unnamed], 0));
         let only = FirewallNames::new(["azfw-hub"], []);
-        assert!(Evidence::new(&[unnamed], &only, 0).covers(&flow(10, 1), 0, false));
+        assert!(evidence_of(&[unnamed], &only, 0).covers(&flow(10, 1), 0, false));
         // Each firewall's own lines are matched with the flow.
-        let lines =
-            [line(100, Some(5000)), EvidenceRecord { source_number: 1, ..line(101, Some(5000)) }];
-        let evidence = Evidence::new(&[at_hub, at_edge], &names, 5 * SECOND);
+        let lines = [
+            line(100, Some(5000)),
+            EvidenceRecord { slot: EvidenceSlot(1), ..line(101, Some(5000)) },
+        ];
+        let evidence = evidence_of(&[at_hub, at_edge], &names, 5 * SECOND);
         let shown = look_for(&evidence, &lines, &[flow(100, 5000)]);
         let at: Vec<LogFirewall> = shown[0].iter().map(|at| at.firewall).collect();
         assert_eq!(at, [LogFirewall::Known(0), LogFirewall::Known(1)]);
@@ -604,7 +638,7 @@ mod tests {
         let names = FirewallNames::new(["azfw"], []);
         let covers = |categories: &[&str]| {
             let sources = vec![source(categories, 0, 1000)];
-            Evidence::new(&sources, &names, 0).covers(&flow(10, 1), 0, true)
+            evidence_of(&sources, &names, 0).covers(&flow(10, 1), 0, true)
         };
         assert!(!covers(&["AZFWNetworkRule", "AZFWApplicationRule"]));
         assert!(covers(&["AZFWNetworkRule", "AZFWNatRule"]));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 
@@ -12,6 +13,8 @@ use super::{CoverageTotals, FindingCode, FlowExample, Verdict, Way};
 #[derive(Default)]
 pub(super) struct Sums {
     pub(super) totals: BTreeMap<Verdict, CoverageTotals>,
+    /// Covered, and shown by a firewall.
+    pub(super) seen: CoverageTotals,
     pub(super) by_rule: BTreeMap<(usize, Verdict), CoverageTotals>,
     /// By position in `ways`, and whether the verdict is a finding.
     by_way: AHashMap<(usize, bool), CoverageTotals>,
@@ -19,6 +22,9 @@ pub(super) struct Sums {
     way_index: AHashMap<Way, usize>,
     /// By step of the timeline.
     pub(super) timeline: BTreeMap<(i64, Verdict), CoverageTotals>,
+    /// By private endpoint and the firewalls before it: flows whose answers no known translation
+    /// brings back there.
+    pub(super) endpoints: BTreeMap<(IpAddr, Arc<str>), CoverageTotals>,
     pub(super) findings: AHashMap<FindingKey, FindingSums>,
     /// By position among the pools' members.
     pub(super) pools: BTreeMap<usize, CoverageTotals>,
@@ -100,9 +106,11 @@ impl Sums {
     /// Adds the sums of another thread.
     pub(super) fn absorb(&mut self, other: Self) {
         add_all(&mut self.totals, other.totals);
+        self.seen.add(other.seen);
         add_all(&mut self.by_rule, other.by_rule);
         add_all(&mut self.timeline, other.timeline);
         add_all(&mut self.pools, other.pools);
+        add_all(&mut self.endpoints, other.endpoints);
         for ((way, is_finding), totals) in other.by_way {
             let way = self.way(other.ways[way].clone());
             self.add_way(way, is_finding, totals);

@@ -29,6 +29,8 @@ pub struct Fib {
     /// Of tables of App Service integration subnets: the public prefixes that are looked up.
     private_only: AHashMap<TableId, RangeTable>,
     beyond_gateways: AHashMap<TableId, BeyondGateway>,
+    /// Of any table.
+    has_unresolved_service_tags: bool,
 }
 
 /// Where packets go on that a table hands to a gateway.
@@ -169,6 +171,7 @@ impl Fib {
             sources,
             broadcasts: owners.broadcasts().clone(),
             private_only: private_only(tables),
+            has_unresolved_service_tags: tables.iter().any(RouteTable::has_unresolved_service_tag),
             beyond_gateways: AHashMap::new(),
         })
     }
@@ -258,6 +261,11 @@ impl Fib {
         Some(Match { prefix: *prefix, source })
     }
 
+    /// Returns the prefixes that a table uses, sorted, each with who made its route.
+    pub fn routes(&self, table: TableId) -> &[(AddressPrefix, RouteSource)] {
+        &self.compiled(table).routes
+    }
+
     /// Returns a next hop.
     pub fn next_hop(&self, id: NextHopId) -> &NextHop {
         &self.next_hops.all[id.index()].next_hop
@@ -270,6 +278,11 @@ impl Fib {
             Some(id) => self.next_hops.all[id.index()].may_lose_to_service_tag,
             None => self.compiled(table).has_unresolved_service_tag,
         }
+    }
+
+    /// Returns false when no table has a service tag whose prefixes are not known.
+    pub fn has_unresolved_service_tags(&self) -> bool {
+        self.has_unresolved_service_tags
     }
 
     /// Returns the routes of a table to several addresses of firewalls or appliances, each with an

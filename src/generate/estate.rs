@@ -20,7 +20,7 @@ use super::expected::time_text;
 /// ```
 /// use nexthop::generate::EstateShape;
 ///
-/// let shape = EstateShape { tuples: 400 };
+/// let shape = EstateShape { tuples: 400, log_lines_max: None };
 /// let mut names = Vec::new();
 /// let expected = shape.write(1, &mut |name, _| {
 ///     names.push(name.to_owned());
@@ -34,6 +34,9 @@ use super::expected::time_text;
 pub struct EstateShape {
     /// Tuples in all flow logs together, at least; the last batch of flows is whole.
     pub tuples: u64,
+    /// Flows that firewalls log, at most. The flows after the last of them are sent in the next
+    /// hour, of which no log was kept, so that nothing confirms what their routes promise.
+    pub log_lines_max: Option<u64>,
 }
 
 /// What must be found in an estate.
@@ -63,6 +66,7 @@ const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-0000000e57a7/
 
 /// 2025-01-20T00:00:00Z.
 const START_MS: u64 = 1_737_331_200_000;
+const HOUR_MS: u64 = 3_600_000;
 const FLOWS_A_BATCH: u64 = 25;
 const BATCHES_A_BLOB: u64 = 400;
 
@@ -107,6 +111,7 @@ impl EstateShape {
         file("policy.toml", POLICY.as_bytes())?;
         let mut drawing = Drawing {
             random: Random::new(seed, "estate"),
+            log_lines_max: self.log_lines_max.unwrap_or(u64::MAX),
             expected: ExpectedVerdicts::default(),
             flows_of: vec![0; SPOKES as usize],
             records: Vec::new(),
@@ -123,11 +128,14 @@ impl EstateShape {
             let records = std::mem::take(&mut drawing.records).join(",");
             let json = format!("{{\"records\":[{records}]}}");
             file(&format!("traffic/blob{blob:05}.json"), json.as_bytes())?;
-            for (hub, lines) in HUBS.iter().zip(&mut drawing.lines) {
+            let logs = HUBS.iter().zip(&mut drawing.lines);
+            for (hub, lines) in logs.filter(|(_, lines)| !lines.is_empty()) {
                 file(&format!("evidence/fw-{hub}-{blob:05}.jsonl"), lines.as_bytes())?;
                 lines.clear();
             }
-            drawing.edge_lines();
+            if drawing.is_logged() {
+                drawing.edge_lines();
+            }
             blob += 1;
         }
         let expected = drawing.expected;
@@ -169,6 +177,7 @@ impl ExpectedVerdicts {
 
 struct Drawing {
     random: Random,
+    log_lines_max: u64,
     expected: ExpectedVerdicts,
     /// Flows that each spoke has sent, which number its source ports.
     flows_of: Vec<u64>,
@@ -186,7 +195,8 @@ impl Drawing {
             let port = 1024 + number % 60_000;
             let source = format!("{}{}", batch.source, 4 + number / 60_000 % 200);
             let destination = batch.destination.replace('*', &self.random.below(40).to_string());
-            let start_ms = START_MS + 60_000 + self.random.below(3_300_000);
+            let hour_ms = if self.is_logged() { START_MS } else { START_MS + HOUR_MS };
+            let start_ms = hour_ms + 60_000 + self.random.below(3_300_000);
             let tuple = |direction: char, after_ms: u64, rest: &str| {
                 let time = start_ms + after_ms;
                 let to = batch.port;
@@ -210,11 +220,19 @@ impl Drawing {
         }
     }
 
+    /// Returns true in the hour that the firewalls' logs cover.
+    fn is_logged(&self) -> bool {
+        self.expected.lines < self.log_lines_max
+    }
+
     /// Counts a flow and, where it passes a firewall, writes the firewall's line.
     fn expect(&mut self, batch: &Batch, source: &str, destination: &str, port: u64, start_ms: u64) {
         let mut finding = batch.code;
+        let mut passed = "covered";
         if finding.is_none() {
-            if self.random.one_in(LINES_LOST_ONE_IN) {
+            if !self.is_logged() {
+                passed = "covered_unconfirmed";
+            } else if self.random.one_in(LINES_LOST_ONE_IN) {
                 finding = Some(("missing", "missing_evidence"));
             } else {
                 let time_ms = start_ms + self.random.below(2000);
@@ -223,7 +241,7 @@ impl Drawing {
                 self.expected.lines += 1;
             }
         }
-        let verdict = finding.map_or("covered", |(verdict, _)| verdict);
+        let verdict = finding.map_or(passed, |(verdict, _)| verdict);
         *self.expected.verdicts.entry(verdict).or_default() += 1;
         if let Some((_, code)) = finding {
             let key = (code, source.to_owned(), destination.to_owned());

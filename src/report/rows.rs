@@ -285,6 +285,8 @@ pub(super) mod tests {
             source_format: SourceFormat::VnetV4,
             source_file: "logs/PT1H.json",
             source_record: 7,
+            input: 0,
+            observer: None,
             is_partial: false,
             record_count: 1,
             shows_begin: true,
@@ -301,6 +303,7 @@ pub(super) mod tests {
                 peer_next_hop_class: Some(NextHopClass::NoRoute),
             },
             coverage: None,
+            replay: None,
         }
     }
 
@@ -328,6 +331,8 @@ pub(super) mod tests {
             source_format: SourceFormat::Pcapng,
             source_file: "-",
             source_record: 1,
+            input: 0,
+            observer: None,
             is_partial: true,
             record_count: 1,
             shows_begin: true,
@@ -344,6 +349,7 @@ pub(super) mod tests {
                 peer_next_hop_class: None,
             },
             coverage: None,
+            replay: None,
         }
     }
 

@@ -1,0 +1,484 @@
+//! Runs of tuples as bytes, while they wait for the others of their flow.
+//!
+//! Logs tell what happened to a connection within a minute by tuples that follow each other; so what
+//! makes them one flow is written once for all of them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ahash::RandomState;
+
+use super::log_contexts::LogContexts;
+use crate::net::MacAddress;
+use crate::traffic::{Counters, FlowBatch, FlowDirection, FlowState, FlowStatus};
+
+/// What makes tuples one flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) ports: Option<(u16, u16)>,
+    pub(super) protocol: u8,
+    pub(super) direction: Option<FlowDirection>,
+    pub(super) mac: Option<MacAddress>,
+}
+
+/// What is hashed of a tuple: both ends' records of a flow meet in one partition.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) ports: Option<(u16, u16)>,
+}
+
+/// What the tuples of a run have in common, and where the first of them stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RunHead<'t> {
+    pub(super) key: Key,
+    /// The number of its context.
+    pub(super) context: u32,
+    pub(super) encryption: Option<&'t str>,
+    pub(super) time_ns: i64,
+    /// Input and record of the first tuple; the records of the others follow.
+    pub(super) first: (u32, u64),
+}
+
+/// A tuple less what it shares with its run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Event {
+    pub(super) time_ns: i64,
+    /// Input and record.
+    pub(super) place: (u32, u64),
+    pub(super) state: Option<FlowState>,
+    pub(super) status: Option<FlowStatus>,
+    pub(super) counters: Counters,
+    /// Its run, by its place among those of one hash.
+    pub(super) run: u32,
+}
+
+/// A run as it is read back.
+pub(super) struct Run<'b> {
+    pub(super) head: RunHead<'b>,
+    event_count: u8,
+    events: &'b [u8],
+}
+
+/// What an event tells besides its time and place.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) state: Option<FlowState>,
+    pub(super) status: Option<FlowStatus>,
+    pub(super) counters: Counters,
+}
+
+const MS: i64 = 1_000_000;
+
+impl Place {
+    /// Hashes it in few steps: addresses of version 4 are one word.
+    pub(super) fn hash(&self, hasher: &RandomState) -> u64 {
+        let (from, to) = self.ports.unwrap_or_default();
+        let ports = u32::from(from) << 16 | u32::from(to);
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let both = u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits());
+                hasher.hash_one((both, ports))
+            }
+            (source, destination) => hasher.hash_one((source, destination, ports)),
+        }
+    }
+}
+
+/// Returns the row behind the run that starts at row `start`: neighbours of one flow whose records
+/// follow each other, and whose times are whole milliseconds behind the first.
+pub(super) fn run_end(batch: &FlowBatch, start: usize) -> usize {
+    let last = batch.len().min(start + usize::from(u8::MAX));
+    let continues = |row: usize| {
+        let since_ns = batch.time_ns[row].wrapping_sub(batch.time_ns[start]);
+        batch.source_port[row] == batch.source_port[start]
+            && batch.source[row] == batch.source[start]
+            && batch.destination[row] == batch.destination[start]
+            && batch.ports(row) == batch.ports(start)
+            && batch.protocol[row] == batch.protocol[start]
+            && batch.direction[row] == batch.direction[start]
+            && batch.encryption[row] == batch.encryption[start]
+            && batch.context[row] == batch.context[start]
+            && u64::from(batch.record[row]) == u64::from(batch.record[start]) + (row - start) as u64
+            && since_ns % MS == 0
+            && u32::try_from(since_ns / MS).is_ok()
+    };
+    (start + 1..last).find(|&row| !continues(row)).unwrap_or(last)
+}
+
+/// Bits of a run's marks.
+const SOURCE_IS_V6: u8 = 1;
+const DESTINATION_IS_V6: u8 = 2;
+const HAS_PORTS: u8 = 4;
+const HAS_ENCRYPTION: u8 = 8;
+const DIRECTION_SHIFT: u32 = 4;
+
+/// What stands before the events, with addresses of version 4; others follow it.
+const HEAD_BYTES: usize = 48;
+
+impl RunHead<'_> {
+    /// Appends a run: each event tells how long after the first it was.
+    pub(super) fn write(
+        &self,
+        hash: u64,
+        events: impl ExactSizeIterator<Item = (i64, Told)>,
+        bytes: &mut Vec<u8>,
+    ) {
+        let Key { source, destination, ports, protocol, direction, .. } = self.key;
+        let direction = index_in(&FlowDirection::OR_NONE, &direction) as u8;
+        let mut marks = direction << DIRECTION_SHIFT;
+        for (mark, is_set) in [
+            (SOURCE_IS_V6, source.is_ipv6()),
+            (DESTINATION_IS_V6, destination.is_ipv6()),
+            (HAS_PORTS, ports.is_some()),
+            (HAS_ENCRYPTION, self.encryption.is_some()),
+        ] {
+            marks |= if is_set { mark } else { 0 };
+        }
+        let text = self.encryption.unwrap_or_default();
+        let text_length = u16::try_from(text.len()).expect("a tuple is below 1 KiB");
+        let count = u8::try_from(events.len()).expect("a run is at most so long");
+        let (from, to) = ports.unwrap_or_default();
+        let v4 = |address: IpAddr| match address {
+            IpAddr::V4(address) => address.octets(),
+            IpAddr::V6(_) => [0; 4],
+        };
+        let start = bytes.len();
+        let mut head = [0; HEAD_BYTES];
+        head[..4].copy_from_slice(&(hash as u32).to_le_bytes());
+        head[6] = count;
+        head[7] = marks;
+        head[8..12].copy_from_slice(&self.context.to_le_bytes());
+        head[12..16].copy_from_slice(&self.first.0.to_le_bytes());
+        head[16..24].copy_from_slice(&self.time_ns.to_le_bytes());
+        head[24..32].copy_from_slice(&self.first.1.to_le_bytes());
+        head[32..34].copy_from_slice(&from.to_le_bytes());
+        head[34..36].copy_from_slice(&to.to_le_bytes());
+        head[36..40].copy_from_slice(&v4(source));
+        head[40..44].copy_from_slice(&v4(destination));
+        head[44] = protocol;
+        head[46..48].copy_from_slice(&text_length.to_le_bytes());
+        bytes.extend_from_slice(&head);
+        for address in [source, destination] {
+            if let IpAddr::V6(address) = address {
+                bytes.extend_from_slice(&address.octets());
+            }
+        }
+        bytes.extend_from_slice(text.as_bytes());
+        events.for_each(|(after_ns, told)| told.write(after_ns, bytes));
+        let length = u16::try_from(bytes.len() - start).expect("255 events are below 64 KiB");
+        bytes[start + 4..start + 6].copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+impl Told {
+    /// Appends it: milliseconds, marks, then the counters in the width that the largest needs.
+    fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
+        let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
+        let counters = all_counters(&self.counters);
+        let mut marks = index_in(&FlowState::OR_NONE, &self.state)
+            | index_in(&FlowStatus::OR_NONE, &self.status) << 3;
+        let mut any = 0;
+        for (bit, counter) in counters.iter().enumerate() {
+            marks |= u16::from(counter.is_some()) << (5 + bit);
+            any |= counter.unwrap_or(0);
+        }
+        let numbers = counters.map(|counter| counter.unwrap_or(0));
+        let has_counters = marks >> 5 != 0;
+        let width = match any {
+            _ if !has_counters => 0,
+            0..=0xFFFF => 1,
+            0x1_0000..=0xFFFF_FFFF => 2,
+            _ => 3,
+        };
+        marks |= width << 9;
+        let mut event = [0; 14];
+        event[..4].copy_from_slice(&after_ms.to_le_bytes());
+        event[4..6].copy_from_slice(&marks.to_le_bytes());
+        match width {
+            0 => bytes.extend_from_slice(&event[..6]),
+            1 => {
+                for (place, number) in event[6..].chunks_exact_mut(2).zip(numbers) {
+                    place.copy_from_slice(&(number as u16).to_le_bytes());
+                }
+                bytes.extend_from_slice(&event);
+            }
+            2 => {
+                bytes.extend_from_slice(&event[..6]);
+                numbers.iter().for_each(|&n| bytes.extend_from_slice(&(n as u32).to_le_bytes()));
+            }
+            _ => {
+                bytes.extend_from_slice(&event[..6]);
+                numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+            }
+        }
+    }
+}
+
+/// Calls `each` with the hash and the start of every run.
+///
+/// # Panics
+///
+/// As [`Run::read`].
+pub(super) fn for_each_run(bytes: &[u8], mut each: impl FnMut(u32, usize)) {
+    let mut start = 0;
+    while start < bytes.len() {
+        let head: [u8; 8] = array(&bytes[start..]);
+        each(u32::from_le_bytes(array(&head)), start);
+        start += usize::from(u16::from_le_bytes([head[4], head[5]]));
+    }
+}
+
+impl<'b> Run<'b> {
+    /// Reads the run at the start of `bytes`, and returns what follows it.
+    ///
+    /// # Panics
+    ///
+    /// Where the bytes are not what was written.
+    pub(super) fn read(bytes: &'b [u8], contexts: &LogContexts) -> (Self, &'b [u8]) {
+        let head: &[u8; HEAD_BYTES] = bytes.first_chunk().expect("a run was written whole");
+        let u16_at = |at: usize| u16::from_le_bytes(array(&head[at..]));
+        let u32_at = |at: usize| u32::from_le_bytes(array(&head[at..]));
+        let marks = head[7];
+        let is_set = |mark: u8| marks & mark != 0;
+        let (run, after) = bytes.split_at(usize::from(u16_at(4)));
+        let mut rest = &run[HEAD_BYTES..];
+        let mut address = |at: usize, is_v6: bool| {
+            if is_v6 {
+                let (octets, after) = rest.split_first_chunk::<16>().expect("was written whole");
+                rest = after;
+                IpAddr::V6(Ipv6Addr::from(*octets))
+            } else {
+                IpAddr::V4(Ipv4Addr::from(array::<4>(&head[at..])))
+            }
+        };
+        let source = address(36, is_set(SOURCE_IS_V6));
+        let destination = address(40, is_set(DESTINATION_IS_V6));
+        let (text, events) = rest.split_at(usize::from(u16_at(46)));
+        let text = || std::str::from_utf8(text).expect("was written from a text");
+        let context = u32_at(8);
+        let key = Key {
+            source,
+            destination,
+            ports: is_set(HAS_PORTS).then(|| (u16_at(32), u16_at(34))),
+            protocol: head[44],
+            direction: FlowDirection::OR_NONE[usize::from(marks >> DIRECTION_SHIFT)],
+            mac: contexts.get(context).mac,
+        };
+        let head = RunHead {
+            key,
+            context,
+            encryption: is_set(HAS_ENCRYPTION).then(text),
+            time_ns: i64::from_le_bytes(array(&head[16..])),
+            first: (u32_at(12), u64::from_le_bytes(array(&head[24..]))),
+        };
+        (Self { head, event_count: bytes[6], events }, after)
+    }
+
+    /// Appends its tuples to `all`, as those of run `number`.
+    pub(super) fn read_events(&self, number: u32, all: &mut Vec<Event>) {
+        let mut rest = self.events;
+        for after in 0..u64::from(self.event_count) {
+            let (fixed, more) = rest.split_first_chunk::<6>().expect("was written whole");
+            let marks = u16::from_le_bytes([fixed[4], fixed[5]]);
+            let after_ms = i64::from(u32::from_le_bytes(array(fixed)));
+            let (numbers, more) = read_numbers(marks >> 9, more);
+            rest = more;
+            let counter = |at: usize| (marks >> (5 + at) & 1 == 1).then_some(numbers[at]);
+            all.push(Event {
+                time_ns: self.head.time_ns + after_ms * MS,
+                place: (self.head.first.0, self.head.first.1 + after),
+                state: FlowState::OR_NONE[usize::from(marks & 7)],
+                status: FlowStatus::OR_NONE[usize::from(marks >> 3 & 3)],
+                counters: Counters {
+                    packets_sent: counter(0),
+                    bytes_sent: counter(1),
+                    packets_received: counter(2),
+                    bytes_received: counter(3),
+                },
+                run: number,
+            });
+        }
+    }
+}
+
+fn read_numbers(width: u16, bytes: &[u8]) -> ([u64; 4], &[u8]) {
+    fn each<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> u64) -> ([u64; 4], &[u8]) {
+        let (numbers, after) = bytes.split_at(4 * N);
+        (std::array::from_fn(|at| number(array(&numbers[at * N..]))), after)
+    }
+    match width {
+        0 => ([0; 4], bytes),
+        1 => each(bytes, |number| u64::from(u16::from_le_bytes(number))),
+        2 => each(bytes, |number| u64::from(u32::from_le_bytes(number))),
+        _ => each(bytes, u64::from_le_bytes),
+    }
+}
+
+fn all_counters(counters: &Counters) -> [Option<u64>; 4] {
+    let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = *counters;
+    [packets_sent, bytes_sent, packets_received, bytes_received]
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    *bytes.first_chunk().expect("a run was written whole")
+}
+
+fn index_in<T: PartialEq>(all: &[T], one: &T) -> u16 {
+    let index = all.iter().position(|other| other == one).expect("the list is whole");
+    u16::try_from(index).expect("the list is short")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::{Context, Row, SourceFormat};
+
+    fn contexts(batch: &FlowBatch) -> LogContexts {
+        let mut contexts = LogContexts::default();
+        contexts.intern_all(batch, &mut Vec::new());
+        contexts
+    }
+
+    fn batch_of(change: &[fn(&mut Row)]) -> FlowBatch {
+        let mut batch = FlowBatch::default();
+        let context = batch.push_context(Context {
+            format: SourceFormat::VnetV4,
+            mac: Some("000D3A000001".parse().unwrap()),
+            acl_group: None,
+            acl_rule: None,
+            target_resource_id: None,
+            flow_log_resource_id: None,
+        });
+        let encryption = Some(batch.push_text("NX"));
+        for (record, change) in (0..).zip(change) {
+            let mut row = Row {
+                record,
+                time_ns: 1_000_000_000,
+                source: "10.0.0.4".parse().unwrap(),
+                destination: "10.1.0.4".parse().unwrap(),
+                ports: Some((5000, 443)),
+                protocol: 6,
+                opens_connection: false,
+                counters: Counters::default(),
+                direction: Some(FlowDirection::Inbound),
+                state: Some(FlowState::Begin),
+                status: Some(FlowStatus::Allowed),
+                encryption,
+                context,
+            };
+            change(&mut row);
+            batch.push(&row);
+        }
+        batch
+    }
+
+    #[test]
+    fn a_run_ends_where_a_tuple_is_of_another_flow_or_its_time_or_record_cannot_be_told() {
+        let same: fn(&mut Row) = |_| ();
+        let ends: [fn(&mut Row); 12] = [
+            |row| row.source = "10.0.0.5".parse().unwrap(),
+            |row| row.destination = "fd00::1".parse().unwrap(),
+            |row| row.ports = Some((5001, 443)),
+            |row| row.ports = Some((5000, 80)),
+            |row| row.ports = None,
+            |row| row.protocol = 17,
+            |row| row.direction = Some(FlowDirection::Outbound),
+            |row| row.encryption = None,
+            |row| row.record += 1,
+            |row| row.time_ns += 1,
+            |row| row.time_ns -= 1_000_000,
+            |row| row.time_ns += 1_000_000 << 32,
+        ];
+        for (number, end) in ends.into_iter().enumerate() {
+            let batch = batch_of(&[same, |row| row.time_ns += 5_000_000, end, same]);
+            assert_eq!(run_end(&batch, 0), 2, "change {number}");
+        }
+        assert_eq!(run_end(&batch_of(&[same; 300]), 0), 255);
+        assert_eq!(run_end(&batch_of(&[same; 300]), 255), 300);
+        assert_eq!(run_end(&batch_of(&[same]), 0), 1);
+    }
+
+    #[test]
+    fn what_is_written_of_a_run_is_read_back_with_null_and_zero_apart() {
+        let batch = batch_of(&[|_| ()]);
+        let contexts = contexts(&batch);
+        let counters = |numbers: [Option<u64>; 4]| Counters {
+            packets_sent: numbers[0],
+            bytes_sent: numbers[1],
+            packets_received: numbers[2],
+            bytes_received: numbers[3],
+        };
+        let told = |state, status, numbers| Told { state, status, counters: counters(numbers) };
+        let events = [
+            (0, told(Some(FlowState::Begin), Some(FlowStatus::Allowed), [None; 4])),
+            (0, told(Some(FlowState::Continue), None, [Some(0); 4])),
+            (7, told(Some(FlowState::Deny), Some(FlowStatus::Denied), [Some(65_535); 4])),
+            (8, told(None, None, [None, Some(65_536), None, Some(0)])),
+            (9, told(Some(FlowState::End), None, [Some(u64::from(u32::MAX)), None, None, None])),
+            (
+                i64::from(u32::MAX),
+                told(None, Some(FlowStatus::Allowed), [Some(u64::MAX), Some(1 << 32), None, None]),
+            ),
+        ];
+        let v4 = Key {
+            source: "10.0.0.4".parse().unwrap(),
+            destination: "255.255.255.255".parse().unwrap(),
+            ports: Some((65_535, 0)),
+            protocol: 255,
+            direction: None,
+            mac: contexts.get(0).mac,
+        };
+        let long = "x".repeat(900);
+        let mut bytes = Vec::new();
+        let mut heads = Vec::new();
+        for (source, destination, ports, direction, encryption) in [
+            ("10.0.0.4", "255.255.255.255", Some((65_535, 0)), None, None),
+            ("fd00::1", "10.0.0.4", None, Some(FlowDirection::Inbound), Some("")),
+            ("10.0.0.4", "::", Some((0, 1)), Some(FlowDirection::Outbound), Some(&long[..])),
+            ("fd00::1", "::ffff:10.0.0.4", None, None, Some("X\u{fe0f}")),
+        ] {
+            let key = Key {
+                source: source.parse().unwrap(),
+                destination: destination.parse().unwrap(),
+                ports,
+                direction,
+                ..v4
+            };
+            let time_ns = i64::MIN;
+            let first = (u32::MAX, u64::MAX - 9);
+            let head = RunHead { key, context: 0, encryption, time_ns, first };
+            let after = events.iter().map(|&(after_ms, told)| (after_ms * MS, told));
+            head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, after, &mut bytes);
+            heads.push(head);
+        }
+        let mut found = Vec::new();
+        for_each_run(&bytes, |hash, start| found.push((hash, start)));
+        assert_eq!(found.len(), heads.len());
+        let mut rest = &bytes[..];
+        for ((number, head), (hash, start)) in (0..).zip(heads).zip(found) {
+            assert_eq!(hash, 0x9ABC_DEF0 + number);
+            assert_eq!(start, bytes.len() - rest.len());
+            let (run, after) = Run::read(rest, &contexts);
+            rest = after;
+            assert_eq!(run.head, head);
+            let mut read = Vec::new();
+            run.read_events(number, &mut read);
+            assert_eq!(read.len(), events.len());
+            for ((place, (after_ms, told)), event) in (0..).zip(events).zip(read) {
+                let want = Event {
+                    time_ns: head.time_ns + after_ms * MS,
+                    place: (head.first.0, head.first.1 + place),
+                    state: told.state,
+                    status: told.status,
+                    counters: told.counters,
+                    run: number,
+                };
+                assert_eq!(event, want);
+            }
+        }
+        assert!(rest.is_empty());
+    }
+}
