@@ -166,7 +166,7 @@ pub struct EvidenceSource {
     pub categories: Vec<String>,
     /// The window that it covers, nanoseconds since 1970.
     pub from_ns: i64,
-    /// Its end.
+    /// Its end; before its start where it covers nothing.
     pub to_ns: i64,
     /// How many records it has.
     pub records: u64,
@@ -190,6 +190,13 @@ impl CoverageTotals {
         self.tuples = self.tuples.saturating_add(other.tuples);
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+impl EvidenceSource {
+    /// Returns the window that it covers, nanoseconds since 1970; `None` where that is nothing.
+    pub fn window_ns(&self) -> Option<(i64, i64)> {
+        (self.from_ns <= self.to_ns).then_some((self.from_ns, self.to_ns))
     }
 }
 

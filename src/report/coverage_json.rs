@@ -134,8 +134,8 @@ struct EvidenceJson<'a> {
     path: &'a str,
     firewall: Option<&'a str>,
     categories: &'a [String],
-    from: String,
-    to: String,
+    from: Option<String>,
+    to: Option<String>,
     records: u64,
 }
 
@@ -292,8 +292,8 @@ impl<'a> EvidenceJson<'a> {
             path: &source.path,
             firewall: source.firewall.as_deref(),
             categories: &source.categories,
-            from: time_text(source.from_ns),
-            to: time_text(source.to_ns),
+            from: source.window_ns().map(|(from_ns, _)| time_text(from_ns)),
+            to: source.window_ns().map(|(_, to_ns)| time_text(to_ns)),
             records: source.records,
         }
     }

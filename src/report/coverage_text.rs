@@ -269,10 +269,12 @@ impl CoveragePage<'_> {
         self.page.heading("Evidence, with the window that each source covers")?;
         let lines_max = self.page.lines_max();
         for source in sources.iter().take(lines_max) {
+            let window = match source.window_ns() {
+                Some((from, to)) => format!("{} to {} UTC", time_short(from), time_short(to)),
+                None => "no time at all".to_owned(),
+            };
             self.item(&format!(
-                "{} to {} UTC, {}, firewall {}, categories {}: {}",
-                time_short(source.from_ns),
-                time_short(source.to_ns),
+                "{window}, {}, firewall {}, categories {}: {}",
                 counted(source.records, "record", "records"),
                 source.firewall.as_deref().unwrap_or("not named"),
                 source.categories.join(" "),

@@ -113,6 +113,10 @@ fn in_the_log_of_a_whole_vnet_who_speaks_for_others_is_the_firewall() {
     let verification = lab().evidence("a2.json", &nobody.log(&tuples(&[by_a()]))).verify(&[]);
     verification.assert(0, &[("covered_unconfirmed", 1)]);
     assert!(verification.stderr.contains("1 flows were not recorded"), "{}", verification.stderr);
+    // What shows nothing covers no time.
+    let source = &verification.json["evidence_sources"][0];
+    assert_eq!((&source["from"], &source["to"]), (&Value::Null, &Value::Null), "{source}");
+    verification.assert_says("no time at all, 0 records, firewall not named");
 }
 
 const ENDPOINT_POLICY: &str = r#"

@@ -149,8 +149,12 @@ fn evidence(report: &CoverageReport) -> Markup {
                             (Outside(source.firewall.as_deref().unwrap_or("not named")))
                         }
                         td.categories data-label="Categories" { (Outside(&source.categories.join(" "))) }
-                        td data-label="From" { (time_short(source.from_ns)) }
-                        td data-label="To" { (time_short(source.to_ns)) }
+                        td data-label="From" {
+                            (source.window_ns().map_or("never".to_owned(), |(from, _)| time_short(from)))
+                        }
+                        td data-label="To" {
+                            (source.window_ns().map_or("never".to_owned(), |(_, to)| time_short(to)))
+                        }
                         td.number data-label="Records" { (grouped(source.records)) }
                     }
                 }
