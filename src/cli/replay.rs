@@ -81,7 +81,8 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         rows.commit()?;
     }
     say_warnings(&report, console);
-    let [before, after] = [&args.before, &args.after].map(|path| find_inputs(&[path.clone()]));
+    let [before, after] =
+        [&args.before, &args.after].map(|path| find_inputs(std::slice::from_ref(path)));
     report.hashes = hashes.of_all(&[&inputs, &before?, &after?], args.policy.as_deref())?;
     let fails = fails(args, &report);
     print(report, args.format, console)?;
