@@ -70,18 +70,6 @@ pub(super) struct Told {
     pub(super) counters: Counters,
 }
 
-const STATES: [Option<FlowState>; 5] = [
-    None,
-    Some(FlowState::Begin),
-    Some(FlowState::Continue),
-    Some(FlowState::End),
-    Some(FlowState::Deny),
-];
-const STATUSES: [Option<FlowStatus>; 3] =
-    [None, Some(FlowStatus::Allowed), Some(FlowStatus::Denied)];
-const DIRECTIONS: [Option<FlowDirection>; 3] =
-    [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
-
 const MS: i64 = 1_000_000;
 
 impl Place {
@@ -139,7 +127,7 @@ impl RunHead<'_> {
         bytes: &mut Vec<u8>,
     ) {
         let Key { source, destination, ports, protocol, direction, .. } = self.key;
-        let direction = index_in(&DIRECTIONS, &direction) as u8;
+        let direction = index_in(&FlowDirection::OR_NONE, &direction) as u8;
         let mut marks = direction << DIRECTION_SHIFT;
         for (mark, is_set) in [
             (SOURCE_IS_V6, source.is_ipv6()),
@@ -190,7 +178,8 @@ impl Told {
     fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
         let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
         let counters = all_counters(&self.counters);
-        let mut marks = index_in(&STATES, &self.state) | index_in(&STATUSES, &self.status) << 3;
+        let mut marks = index_in(&FlowState::OR_NONE, &self.state)
+            | index_in(&FlowStatus::OR_NONE, &self.status) << 3;
         let mut any = 0;
         for (bit, counter) in counters.iter().enumerate() {
             marks |= u16::from(counter.is_some()) << (5 + bit);
@@ -275,7 +264,7 @@ impl<'b> Run<'b> {
             destination,
             ports: is_set(HAS_PORTS).then(|| (u16_at(32), u16_at(34))),
             protocol: head[44],
-            direction: DIRECTIONS[usize::from(marks >> DIRECTION_SHIFT)],
+            direction: FlowDirection::OR_NONE[usize::from(marks >> DIRECTION_SHIFT)],
             mac: contexts.get(context).mac,
         };
         let head = RunHead {
@@ -301,8 +290,8 @@ impl<'b> Run<'b> {
             all.push(Event {
                 time_ns: self.head.time_ns + after_ms * MS,
                 place: (self.head.first.0, self.head.first.1 + after),
-                state: STATES[usize::from(marks & 7)],
-                status: STATUSES[usize::from(marks >> 3 & 3)],
+                state: FlowState::OR_NONE[usize::from(marks & 7)],
+                status: FlowStatus::OR_NONE[usize::from(marks >> 3 & 3)],
                 counters: Counters {
                     packets_sent: counter(0),
                     bytes_sent: counter(1),

@@ -141,12 +141,8 @@ impl Write for Destination {
 }
 
 fn row_options(args: &ClassifyArgs) -> RowOptions {
-    RowOptions {
-        columns: args.columns.as_ref().map_or_else(|| Column::ALL.to_vec(), |list| list.0.clone()),
-        time_unit: args.time_unit.into(),
-        csv_raw: args.csv_raw,
-        zstd_level: args.zstd_level,
-    }
+    args.rows
+        .options(args.columns.as_ref().map_or_else(|| Column::ALL.to_vec(), |list| list.0.clone()))
 }
 
 /// Names the output that an error is about.

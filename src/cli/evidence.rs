@@ -49,17 +49,16 @@ pub(super) fn keep_standard_input(
 
 /// Reads what firewalls logged and what was recorded at them, to be held against the flows that were
 /// gathered; as many files at once as there are threads. A file of a folder that is neither is passed
-/// over with a note.
+/// over with a note. Lines take up to `lines_bytes_max` of memory.
 pub(super) fn read(
     flows: &FlowGatherer,
     args: &VerifyArgs,
     logs: &[Input],
     run: &TrafficRun<'_>,
     places: &Places,
+    lines_bytes_max: usize,
 ) -> Result<ReadEvidence> {
     let tolerance_ns = i64::from(args.time_tolerance) * 1_000_000_000;
-    // The tuples are gone by now.
-    let lines_bytes_max = args.memory.0 / 4;
     let mut evidence = FirewallEvidence::new(flows, tolerance_ns, lines_bytes_max, room());
     let mut books = EvidenceBooks::default();
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));

@@ -20,6 +20,7 @@ mod progress;
 mod replay;
 mod replay_args;
 mod routes;
+mod row_args;
 mod snapshot;
 mod traffic_run;
 mod values;
@@ -38,11 +39,12 @@ use clap::Parser;
 pub use args::{
     BenchArgs, BenchFormat, ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs,
     ConsoleArgs, ExplainArgs, ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs,
-    PacketSizeName, Per, RoutesArgs, RoutesFormat, TimeUnitName,
+    PacketSizeName, Per, RoutesArgs, RoutesFormat,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
 pub use replay_args::{ReplayArgs, ReplayFormat};
+pub use row_args::{RowArgs, TimeUnitName};
 pub use values::{
     ColumnList, ExplainDestination, Percent, ReplayColumnList, Size, SkipLimit, TunnelList,
     ValueError,

@@ -20,8 +20,7 @@ use crate::replay::{
     Snapshots, VerdictChanges,
 };
 use crate::report::{
-    AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_replay_json,
-    write_replay_text,
+    AtomicFile, Column, RowFormat, RowWriter, SummaryOptions, write_replay_json, write_replay_text,
 };
 use crate::traffic::{DecodeOptions, find_inputs};
 
@@ -154,14 +153,8 @@ fn rows_file(args: &ReplayArgs) -> Result<Option<RowWriter<AtomicFile>>> {
     let Some(path) = &args.output else { return Ok(None) };
     let columns =
         args.columns.as_ref().map_or_else(|| Column::OF_REPLAY.to_vec(), |list| list.0.clone());
-    let options = RowOptions {
-        columns,
-        time_unit: args.time_unit.into(),
-        csv_raw: args.csv_raw,
-        zstd_level: args.zstd_level,
-    };
     let format = RowFormat::of_path(path)?;
-    Ok(Some(RowWriter::new(format, &options, AtomicFile::create(path)?)?))
+    Ok(Some(RowWriter::new(format, &args.rows.options(columns), AtomicFile::create(path)?)?))
 }
 
 fn print(report: ReplayReport<'_>, format: ReplayFormat, console: Console) -> Result<()> {

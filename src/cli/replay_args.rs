@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ConsoleArgs, Per, TimeUnitName};
+use super::args::{ConsoleArgs, Per};
 use super::exit_code;
+use super::row_args::RowArgs;
 use super::values::{ReplayColumnList, Size, SkipLimit, TunnelList};
 use crate::replay::{DestinationMove, RouteChange};
 
@@ -70,18 +71,9 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "LIST")]
     pub columns: Option<ReplayColumnList>,
 
-    /// How finely the times of the rows are written.
-    #[arg(long, value_enum, default_value_t = TimeUnitName::Us)]
-    pub time_unit: TimeUnitName,
-
-    /// Leave texts in CSV as they are that a spreadsheet would take for a formula.
-    #[arg(long)]
-    pub csv_raw: bool,
-
-    /// Level of Zstandard in Parquet.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub zstd_level: i32,
+    /// How rows are written.
+    #[command(flatten)]
+    pub rows: RowArgs,
 
     /// Tunnels whose inner flow counts: vxlan:PORT, gre, ipip, geneve, mpls, or none.
     #[arg(long, value_name = "LIST", default_value = "vxlan:4789,vxlan:10800,vxlan:10801")]

@@ -15,7 +15,7 @@ use super::{Console, ExitCode, evidence, policy, snapshot};
 use crate::classify::{ClassifyOptions, RecordKind};
 use crate::coverage::{CoverageReport, FlowGatherer, Places, RowKeeper, Verifier};
 use crate::report::{
-    AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_coverage_html,
+    AtomicFile, Column, RowFormat, RowWriter, SummaryOptions, write_coverage_html,
     write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
 };
 use crate::traffic::{DecodeOptions, Input, find_inputs};
@@ -36,6 +36,7 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let loaded = snapshot::load(&args.routes, None)?;
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
     loaded.notes.iter().for_each(|note| console.note(note));
+    let memory = MemoryShares::of(args);
     let hashes_read = InputHashes::default();
     let run = TrafficRun {
         fib: &loaded.fib,
@@ -43,7 +44,7 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         hashes: Some(hashes_read.clone()),
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
-            memory_bytes_max: args.memory.0 / 2,
+            memory_bytes_max: memory.merging,
             threads,
             decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
         },
@@ -51,31 +52,29 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         console,
     };
     let places = Places::of(&loaded.tables, &loaded.resources);
-    // While tuples are merged into flows, both are in memory.
-    let memory_bytes_max = args.memory.0 / 2;
     let names = inputs.iter().map(|input| &input.name);
-    let gatherer = FlowGatherer::new(&places, names, memory_bytes_max, room());
+    let gatherer = FlowGatherer::new(&places, names, memory.flows, room());
     let verifier = Verifier {
         tables: &loaded.tables,
         fib: &loaded.fib,
         places: &places,
         policy: &policy,
         threads,
-        memory_bytes_max,
+        memory_bytes_max: memory.flows,
         room: room(),
     };
     let (summary, mut report, rows, books) = match rows_file(args)? {
         None => {
             let (summary, flows) = run.classify(gatherer).map_err(anyhow::Error::from)?;
             assert_balanced(&summary);
-            let read = evidence::read(&flows, args, &logs, &run, &places)?;
+            let read = evidence::read(&flows, args, &logs, &run, &places, memory.lines)?;
             (summary, verifier.verify(flows, read.evidence)?, None, read.books)
         }
         Some(mut writer) => {
-            let keeper = RowKeeper::new(gatherer, memory_bytes_max, room());
+            let keeper = RowKeeper::new(gatherer, memory.rows, room());
             let (summary, kept) = run.classify(keeper).map_err(anyhow::Error::from)?;
             assert_balanced(&summary);
-            let read = evidence::read(kept.gatherer(), args, &logs, &run, &places)?;
+            let read = evidence::read(kept.gatherer(), args, &logs, &run, &places, memory.lines)?;
             let report = verifier.verify_rows(kept, read.evidence, &mut writer)?;
             (summary, report, Some(writer.finish()?), read.books)
         }
@@ -107,18 +106,39 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     Ok(if report.passes() { code } else { code.worst(ExitCode::Findings) })
 }
 
+/// What of `--memory` each may have. While tuples are merged into flows, both are in memory; the lines
+/// of logs come when the tuples are gone, and kept rows stay until the end.
+struct MemoryShares {
+    merging: usize,
+    flows: usize,
+    rows: usize,
+    lines: usize,
+}
+
+impl MemoryShares {
+    fn of(args: &VerifyArgs) -> Self {
+        let bytes_max = args.memory.0;
+        match &args.output {
+            None => {
+                Self { merging: bytes_max / 2, flows: bytes_max / 2, rows: 0, lines: bytes_max / 4 }
+            }
+            // Verdicts on rows, and the links between them, take as much as flows do.
+            Some(_) => Self {
+                merging: bytes_max / 4,
+                flows: bytes_max / 4,
+                rows: bytes_max / 8,
+                lines: bytes_max / 8,
+            },
+        }
+    }
+}
+
 fn rows_file(args: &VerifyArgs) -> Result<Option<RowWriter<AtomicFile>>> {
     let Some(path) = &args.output else { return Ok(None) };
     let columns =
         args.columns.as_ref().map_or_else(|| Column::OF_VERIFY.to_vec(), |list| list.0.clone());
-    let options = RowOptions {
-        columns,
-        time_unit: args.time_unit.into(),
-        csv_raw: args.csv_raw,
-        zstd_level: args.zstd_level,
-    };
     let format = RowFormat::of_path(path)?;
-    Ok(Some(RowWriter::new(format, &options, AtomicFile::create(path)?)?))
+    Ok(Some(RowWriter::new(format, &args.rows.options(columns), AtomicFile::create(path)?)?))
 }
 
 /// The SHA-256 of every file that had a say. Standard input cannot be read twice.

@@ -313,9 +313,6 @@ impl ObservedFlow {
         (self.start_time_ns, self.file, self.record, self.end_time_ns, self.direction)
     }
 
-    const DIRECTIONS: [Option<FlowDirection>; 3] =
-        [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
-
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let direction = match self.direction {
             None => 0,
@@ -378,7 +375,7 @@ impl ObservedFlow {
             destination,
             ports,
             protocol,
-            direction: Self::DIRECTIONS[usize::from(marks & 3)],
+            direction: FlowDirection::OR_NONE[usize::from(marks & 3)],
             is_denied: is_set(3),
             shows_begin: is_set(4),
             is_platform: is_set(6),

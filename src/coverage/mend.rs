@@ -72,8 +72,8 @@ impl Cause<'_> {
             }
             FindingCode::AsymmetricForward | FindingCode::AsymmetricReturn => format!(
                 "send both directions through the same firewall, since a stateful one drops what \
-                 it sees half of: add a user-defined route for {} to it here, or take the other \
-                 direction's away",
+                 it sees half of: add a user-defined route for {} to it here, or remove the one of \
+                 the other direction",
                 self.short_of_vnet()
             ),
             FindingCode::OneWay if self.is_users_route => {

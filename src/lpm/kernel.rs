@@ -26,8 +26,8 @@ pub(super) unsafe fn at<T: Copy>(items: &[T], index: usize) -> T {
 
 /// The places in a burst whose addresses are not yet done.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Places {
-    list: [u8; Self::MAX],
+pub(super) struct Places<const N: usize> {
+    list: [u8; N],
     count: usize,
 }
 
@@ -51,17 +51,16 @@ static PLACES_OF_MARKS: [u64; 256] = {
 };
 
 #[cfg(target_arch = "x86_64")]
-impl Places {
-    /// The most places: few enough that what a burst asks for still is in the cache when it is
-    /// read.
-    pub(super) const MAX: usize = 128;
+impl<const N: usize> Places<N> {
+    const FITS: () = assert!(N <= 256 && N.is_multiple_of(8), "a place is a byte");
 
     /// Lists the places of the numbers that are not 0. Costs little where there are few.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) fn not_zero(numbers: &[u32; Self::MAX]) -> Self {
+    pub(super) fn not_zero(numbers: &[u32; N]) -> Self {
         use std::arch::x86_64::*;
-        let mut places = Self { list: [0; Self::MAX], count: 0 };
+        const { Self::FITS };
+        let mut places = Self { list: [0; N], count: 0 };
         for (chunk, numbers) in numbers.as_chunks::<8>().0.iter().enumerate() {
             // SAFETY: eight numbers are 32 bytes.
             let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
@@ -82,9 +81,11 @@ impl Places {
     /// the instructions of going over a list. Half of all time in a tree of ranges went into that.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) fn marked(numbers: &[u32; Self::MAX], mask: u32, bits: u32) -> Self {
+    pub(super) fn marked(numbers: &[u32; N], mask: u32, bits: u32) -> Self {
         use std::arch::x86_64::*;
-        let mut places = Self { list: [0; Self::MAX], count: 0 };
+        const { Self::FITS };
+        // Apart from each other: in a structure the count would go through memory every time.
+        let (mut list, mut count) = ([0; N], 0);
         let (mask, bits) = (_mm256_set1_epi32(mask as i32), _mm256_set1_epi32(bits as i32));
         for (chunk, numbers) in numbers.as_chunks::<8>().0.iter().enumerate() {
             // SAFETY: eight numbers are 32 bytes.
@@ -94,17 +95,10 @@ impl Places {
             let eight = PLACES_OF_MARKS[marks as usize] + chunk as u64 * 0x0808_0808_0808_0808;
             // SAFETY: as many chunks of eight came before, none of which listed more than eight, so
             // that there is room for eight bytes.
-            unsafe {
-                places
-                    .list
-                    .as_mut_ptr()
-                    .add(places.count)
-                    .cast::<[u8; 8]>()
-                    .write(eight.to_le_bytes());
-            }
-            places.count += marks.count_ones() as usize;
+            unsafe { list.as_mut_ptr().add(count).cast::<[u8; 8]>().write(eight.to_le_bytes()) };
+            count += marks.count_ones() as usize;
         }
-        places
+        Self { list, count }
     }
 
     #[inline(always)]
@@ -126,12 +120,12 @@ mod tests {
         let mut random = crate::lpm::sample::Random::new(1);
         for round in 0..1_000 {
             // From no mark to all of them.
-            let numbers = std::array::from_fn(|_| match random.below(1_000) < round {
+            let numbers: [u32; 256] = std::array::from_fn(|_| match random.below(1_000) < round {
                 true => random.next_bits() as u32 | 6,
                 false => random.next_bits() as u32 & !2,
             });
             let want = |is_wanted: fn(u32) -> bool| -> Vec<u8> {
-                (0u8..128).filter(|&place| is_wanted(numbers[usize::from(place)])).collect()
+                (0u8..=255).filter(|&place| is_wanted(numbers[usize::from(place)])).collect()
             };
             // SAFETY: the machine has AVX2, and with it the older ones: `available` asked.
             let (marked, not_zero) =

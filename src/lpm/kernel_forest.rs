@@ -77,7 +77,7 @@ pub(super) struct ForestTables {
 }
 
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = Places::MAX;
+const BURST: usize = 128;
 
 impl Handle {
     /// Describes a table that is nothing but its base.

@@ -51,8 +51,9 @@ pub(super) struct PoptrieTables<L> {
     pub(super) leaves: HugeSlice<L>,
 }
 
+/// Few enough that what a burst asks for still is in the cache when it is read.
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = Places::MAX;
+const BURST: usize = 128;
 
 /// Marks the index of a node among those of leaves.
 const DEEPER: u32 = 1 << 31;

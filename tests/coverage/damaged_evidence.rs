@@ -17,7 +17,7 @@ fn lines() -> Vec<String> {
     let network = shown[..3].iter().map(Flow::network_rule);
     let application = shown[3..5].iter().map(|flow| flow.application_rule("example.com"));
     let lines: Vec<String> = network.chain(application).chain(covering(0, 600, &BOTH)).collect();
-    lines.iter().map(|line| logged_by("azfw-a", &[line.clone()])).collect()
+    lines.iter().map(|line| logged_by("azfw-a", std::slice::from_ref(line))).collect()
 }
 
 fn verify(name: &str, log: &[u8], more: &[&str]) -> Verification {

@@ -6,6 +6,7 @@ mod damaged_evidence;
 mod evidence_model;
 mod evidence_windows;
 mod firewalls_apart;
+mod flow_log_settings;
 mod gateway_transit;
 mod inputs_joined;
 mod lab;
