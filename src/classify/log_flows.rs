@@ -92,6 +92,11 @@ impl LogFlows {
         self.tuples.absorb(&mut buffers.buffers)
     }
 
+    /// Lets at most about so many bytes stay in memory from now on.
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) -> io::Result<()> {
+        self.tuples.set_bytes_max(bytes_max)
+    }
+
     /// Prepares for the order of time.
     pub(super) fn by_time(&self, bytes_max: usize, room: SpillRoom) -> FlowsByTime {
         FlowsByTime { flows: Partitions::new(bytes_max, room), span_ns: self.span_ns }
@@ -113,11 +118,23 @@ impl LogFlows {
         let mut runs: Vec<Run<'_>> = Vec::new();
         let mut events: Vec<Event> = Vec::new();
         let order = by_hash(bytes);
+        let place = |entry: u64| (entry & ((1 << PLACE_BITS) - 1)) as usize;
+        let mut at = 0;
         for of_hash in order.chunk_by(|a, b| a >> PLACE_BITS == b >> PLACE_BITS) {
+            at += of_hash.len();
+            // The runs of a hash stand anywhere in the partition; those of the next hashes are on
+            // their way from memory meanwhile.
+            if let Some(&ahead) = order.get(at + READ_AHEAD) {
+                std::hint::black_box(bytes[place(ahead)]);
+            }
             runs.clear();
-            let starts = of_hash.iter().map(|entry| (entry & ((1 << PLACE_BITS) - 1)) as usize);
-            runs.extend(starts.map(|start| Run::read(&bytes[start..], &self.contexts).0));
-            runs.sort_unstable_by(|a, b| a.head.key.cmp(&b.head.key));
+            runs.extend(of_hash.iter().map(|&entry| {
+                let (run, _) = Run::read(&bytes[place(entry)..], &self.contexts);
+                run
+            }));
+            if runs.len() > 1 {
+                runs.sort_unstable_by(|a, b| a.head.key.cmp(&b.head.key));
+            }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();
                 (0..).zip(flow).for_each(|(number, run)| run.read_events(number, &mut events));
@@ -127,6 +144,9 @@ impl LogFlows {
         }
     }
 }
+
+/// How many runs ahead memory is asked for one.
+const READ_AHEAD: usize = 8;
 
 /// How far into a partition a place may point; the bits above it are a hash's lowest.
 const PLACE_BITS: u32 = 40;
@@ -168,9 +188,10 @@ fn by_hash(bytes: &[u8]) -> Vec<u64> {
 }
 
 impl TupleBuffers {
-    pub(super) fn new() -> Self {
+    /// The buffers of one of several threads, for tuples that take at most about `bytes_max`.
+    pub(super) fn new(threads: usize, bytes_max: usize) -> Self {
         Self {
-            buffers: PartitionBuffers::new(),
+            buffers: PartitionBuffers::of_thread(threads, bytes_max),
             span_ns: (i64::MAX, i64::MIN),
             of_batch: Vec::new(),
         }
@@ -195,30 +216,28 @@ impl TupleBuffers {
         let mut start = 0;
         while start < batch.len() {
             let end = run_end(batch, start);
-            let row = batch.row(start);
-            let place =
-                Place { source: row.source, destination: row.destination, ports: row.ports };
-            let key = Key {
-                source: row.source,
-                destination: row.destination,
-                ports: row.ports,
-                protocol: row.protocol,
-                direction: row.direction,
-                mac: None,
-            };
+            let (source, destination) = (batch.source[start], batch.destination[start]);
+            let ports = batch.ports(start);
             let head = RunHead {
-                key,
-                context: self.of_batch[row.context.index()],
-                encryption: row.encryption.map(|id| batch.text(id)),
-                time_ns: row.time_ns,
-                first: (input, records_before + u64::from(row.record) + 1),
+                key: Key {
+                    source,
+                    destination,
+                    ports,
+                    protocol: batch.protocol[start],
+                    direction: batch.direction[start],
+                    mac: None,
+                },
+                context: self.of_batch[batch.context[start].index()],
+                encryption: batch.encryption[start].map(|id| batch.text(id)),
+                time_ns: batch.time_ns[start],
+                first: (input, records_before + u64::from(batch.record[start]) + 1),
             };
             let events = (start..end).map(|row| {
                 let (state, status) = (batch.state[row], batch.status[row]);
                 let told = Told { state, status, counters: batch.counters(row) };
                 (batch.time_ns[row] - batch.time_ns[start], told)
             });
-            let hash = place.hash(hasher);
+            let hash = Place { source, destination, ports }.hash(hasher);
             self.buffers.push(hash, |bytes| head.write(hash, events, bytes));
             each(start, end - start);
             start = end;
@@ -355,6 +374,13 @@ fn repeats(event: &Event, other: &Event) -> bool {
 ///
 /// Source: published VNet flow logs, in which 3 of 3 restarted flows behave so.
 fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
+    // Without two events at one time nothing was restarted, and nothing is recorded twice.
+    if events.is_sorted_by(|a, b| a.time_ns < b.time_ns) {
+        let counted = events.iter().filter(|event| event.counters != Counters::default());
+        return counted.fold((Counters::default(), None), |(sum, _), event| {
+            (added(&sum, &event.counters), Some(CounterBasis::Delta))
+        });
+    }
     let mut sum = Counters::default();
     let mut basis = None;
     let mut is_restarted = false;

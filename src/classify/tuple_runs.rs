@@ -70,6 +70,7 @@ pub(super) struct Told {
     pub(super) counters: Counters,
 }
 
+/// Nothing is 0, and each word one more than its place.
 const STATES: [Option<FlowState>; 5] = [
     None,
     Some(FlowState::Begin),
@@ -125,10 +126,15 @@ const SOURCE_IS_V6: u8 = 1;
 const DESTINATION_IS_V6: u8 = 2;
 const HAS_PORTS: u8 = 4;
 const HAS_ENCRYPTION: u8 = 8;
-const DIRECTION_SHIFT: u32 = 4;
+/// Two bytes behind the addresses tell the length of the encryption's text.
+const IS_LONG_TEXT: u8 = 16;
+const DIRECTION_SHIFT: u32 = 5;
 
 /// What stands before the events, with addresses of version 4; others follow it.
-const HEAD_BYTES: usize = 48;
+const HEAD_BYTES: usize = 44;
+
+/// Records are counted in six bytes.
+const RECORD_MAX: u64 = (1 << 48) - 1;
 
 impl RunHead<'_> {
     /// Appends a run: each event tells how long after the first it was.
@@ -139,47 +145,55 @@ impl RunHead<'_> {
         bytes: &mut Vec<u8>,
     ) {
         let Key { source, destination, ports, protocol, direction, .. } = self.key;
-        let direction = index_in(&DIRECTIONS, &direction) as u8;
+        let direction = direction.map_or(0, |direction| 1 + direction as u8);
         let mut marks = direction << DIRECTION_SHIFT;
+        let text = self.encryption.unwrap_or_default();
         for (mark, is_set) in [
             (SOURCE_IS_V6, source.is_ipv6()),
             (DESTINATION_IS_V6, destination.is_ipv6()),
             (HAS_PORTS, ports.is_some()),
             (HAS_ENCRYPTION, self.encryption.is_some()),
+            (IS_LONG_TEXT, text.len() > usize::from(u8::MAX)),
         ] {
             marks |= if is_set { mark } else { 0 };
         }
-        let text = self.encryption.unwrap_or_default();
-        let text_length = u16::try_from(text.len()).expect("a tuple is below 1 KiB");
         let count = u8::try_from(events.len()).expect("a run is at most so long");
         let (from, to) = ports.unwrap_or_default();
         let v4 = |address: IpAddr| match address {
             IpAddr::V4(address) => address.octets(),
             IpAddr::V6(_) => [0; 4],
         };
+        let (input, record) = self.first;
+        assert!(record <= RECORD_MAX, "an input has fewer than 2^48 records");
         let start = bytes.len();
         let mut head = [0; HEAD_BYTES];
         head[..4].copy_from_slice(&(hash as u32).to_le_bytes());
         head[6] = count;
         head[7] = marks;
         head[8..12].copy_from_slice(&self.context.to_le_bytes());
-        head[12..16].copy_from_slice(&self.first.0.to_le_bytes());
+        head[12..16].copy_from_slice(&input.to_le_bytes());
         head[16..24].copy_from_slice(&self.time_ns.to_le_bytes());
-        head[24..32].copy_from_slice(&self.first.1.to_le_bytes());
+        head[24..30].copy_from_slice(&record.to_le_bytes()[..6]);
+        head[30] = protocol;
+        head[31] = u8::try_from(text.len()).unwrap_or(0);
         head[32..34].copy_from_slice(&from.to_le_bytes());
         head[34..36].copy_from_slice(&to.to_le_bytes());
         head[36..40].copy_from_slice(&v4(source));
         head[40..44].copy_from_slice(&v4(destination));
-        head[44] = protocol;
-        head[46..48].copy_from_slice(&text_length.to_le_bytes());
         bytes.extend_from_slice(&head);
         for address in [source, destination] {
             if let IpAddr::V6(address) = address {
                 bytes.extend_from_slice(&address.octets());
             }
         }
+        if marks & IS_LONG_TEXT != 0 {
+            let length = u16::try_from(text.len()).expect("a tuple is below 1 KiB");
+            bytes.extend_from_slice(&length.to_le_bytes());
+        }
         bytes.extend_from_slice(text.as_bytes());
-        events.for_each(|(after_ns, told)| told.write(after_ns, bytes));
+        for (after_ns, told) in events {
+            told.write(after_ns, bytes);
+        }
         let length = u16::try_from(bytes.len() - start).expect("255 events are below 64 KiB");
         bytes[start + 4..start + 6].copy_from_slice(&length.to_le_bytes());
     }
@@ -189,31 +203,30 @@ impl Told {
     /// Appends it: milliseconds, marks, then the counters in the width that the largest needs.
     fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
         let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
-        let counters = all_counters(&self.counters);
-        let mut marks = index_in(&STATES, &self.state) | index_in(&STATUSES, &self.status) << 3;
-        let mut any = 0;
-        for (bit, counter) in counters.iter().enumerate() {
-            marks |= u16::from(counter.is_some()) << (5 + bit);
-            any |= counter.unwrap_or(0);
-        }
-        let numbers = counters.map(|counter| counter.unwrap_or(0));
-        let has_counters = marks >> 5 != 0;
-        let width = match any {
-            _ if !has_counters => 0,
+        let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = self.counters;
+        let numbers = [packets_sent, bytes_sent, packets_received, bytes_received]
+            .map(|counter| counter.unwrap_or(0));
+        let are_there = u16::from(packets_sent.is_some())
+            | u16::from(bytes_sent.is_some()) << 1
+            | u16::from(packets_received.is_some()) << 2
+            | u16::from(bytes_received.is_some()) << 3;
+        let width = match numbers[0] | numbers[1] | numbers[2] | numbers[3] {
+            _ if are_there == 0 => 0,
             0..=0xFFFF => 1,
             0x1_0000..=0xFFFF_FFFF => 2,
             _ => 3,
         };
-        marks |= width << 9;
+        let state = self.state.map_or(0, |state| 1 + state as u16);
+        let status = self.status.map_or(0, |status| 1 + status as u16);
+        let marks = state | status << 3 | are_there << 5 | width << 9;
         let mut event = [0; 14];
         event[..4].copy_from_slice(&after_ms.to_le_bytes());
         event[4..6].copy_from_slice(&marks.to_le_bytes());
         match width {
             0 => bytes.extend_from_slice(&event[..6]),
             1 => {
-                for (place, number) in event[6..].chunks_exact_mut(2).zip(numbers) {
-                    place.copy_from_slice(&(number as u16).to_le_bytes());
-                }
+                let all = numbers.iter().rev().fold(0, |all, number| all << 16 | number);
+                event[6..].copy_from_slice(&all.to_le_bytes());
                 bytes.extend_from_slice(&event);
             }
             2 => {
@@ -267,14 +280,19 @@ impl<'b> Run<'b> {
         };
         let source = address(36, is_set(SOURCE_IS_V6));
         let destination = address(40, is_set(DESTINATION_IS_V6));
-        let (text, events) = rest.split_at(usize::from(u16_at(46)));
+        let mut text_length = usize::from(head[31]);
+        if is_set(IS_LONG_TEXT) {
+            text_length = usize::from(u16::from_le_bytes(array(rest)));
+            rest = &rest[2..];
+        }
+        let (text, events) = rest.split_at(text_length);
         let text = || std::str::from_utf8(text).expect("was written from a text");
         let context = u32_at(8);
         let key = Key {
             source,
             destination,
             ports: is_set(HAS_PORTS).then(|| (u16_at(32), u16_at(34))),
-            protocol: head[44],
+            protocol: head[30],
             direction: DIRECTIONS[usize::from(marks >> DIRECTION_SHIFT)],
             mac: contexts.get(context).mac,
         };
@@ -283,7 +301,7 @@ impl<'b> Run<'b> {
             context,
             encryption: is_set(HAS_ENCRYPTION).then(text),
             time_ns: i64::from_le_bytes(array(&head[16..])),
-            first: (u32_at(12), u64::from_le_bytes(array(&head[24..]))),
+            first: (u32_at(12), u64::from_le_bytes(array(&head[24..])) & RECORD_MAX),
         };
         (Self { head, event_count: bytes[6], events }, after)
     }
@@ -328,18 +346,8 @@ fn read_numbers(width: u16, bytes: &[u8]) -> ([u64; 4], &[u8]) {
     }
 }
 
-fn all_counters(counters: &Counters) -> [Option<u64>; 4] {
-    let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = *counters;
-    [packets_sent, bytes_sent, packets_received, bytes_received]
-}
-
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("a run was written whole")
-}
-
-fn index_in<T: PartialEq>(all: &[T], one: &T) -> u16 {
-    let index = all.iter().position(|other| other == one).expect("the list is whole");
-    u16::try_from(index).expect("the list is short")
 }
 
 #[cfg(test)]
@@ -459,7 +467,7 @@ mod tests {
                 ..v4
             };
             let time_ns = i64::MIN;
-            let first = (u32::MAX, u64::MAX - 9);
+            let first = (u32::MAX, RECORD_MAX - 9);
             let head = RunHead { key, context: 0, encryption, time_ns, first };
             let after = events.iter().map(|&(after_ms, told)| (after_ms * MS, told));
             head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, after, &mut bytes);

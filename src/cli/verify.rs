@@ -44,6 +44,9 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         fib: &loaded.fib,
         inputs: &inputs,
         hashes: Some(hashes_read.clone()),
+        // Tuples give their memory up as they are merged into flows; kept rows need theirs from the
+        // beginning.
+        tuple_bytes_max: args.output.is_none().then_some(args.memory.0 / 4 * 3),
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
             memory_bytes_max: args.memory.0 / 2,
@@ -234,6 +237,7 @@ fn traffic_evidence(
     let run = TrafficRun {
         inputs: std::slice::from_ref(log),
         hashes: run.hashes.clone(),
+        tuple_bytes_max: None,
         options: run.options.clone(),
         is_progress_shown: false,
         ..*run

@@ -122,7 +122,7 @@ impl Verifier<'_> {
             &mut judges,
             |judge, (flows, lines)| {
                 let lines = context.evidence.read_lines(lines);
-                judge.judge_all(ObservedFlow::read_all(flows), &lines);
+                judge.judge_all(&ObservedFlow::read_all(flows), &lines);
             },
             |judge| match rows {
                 Some(rows) => rows.absorb_verdicts(&mut judge.rows),
@@ -297,7 +297,9 @@ struct Judge<'c> {
     /// The verdicts on kept rows.
     rows: PartitionBuffers,
     /// What is known of the flows of the current source to each destination.
-    pairs: AHashMap<IpAddr, Arc<Pair>>,
+    pairs: Vec<Pair>,
+    /// Positions in `pairs`, by destination.
+    pair_index: AHashMap<IpAddr, usize>,
 }
 
 /// What the flows from one address to another have in common.
@@ -341,23 +343,32 @@ impl<'c> Judge<'c> {
             context,
             sums: Sums::default(),
             rows: PartitionBuffers::new(),
-            pairs: AHashMap::new(),
+            pairs: Vec::new(),
+            pair_index: AHashMap::new(),
         }
     }
 
     /// Judges the flows of a partition, which has all that its sources sent.
-    fn judge_all(&mut self, mut flows: Vec<ObservedFlow>, lines: &EvidenceLines) {
-        flows.sort_unstable_by(|a, b| {
-            a.source.cmp(&b.source).then_with(|| a.time_order().cmp(&b.time_order()))
+    fn judge_all(&mut self, flows: &[ObservedFlow], lines: &EvidenceLines) {
+        // Their places are sorted, since flows are large.
+        let mut order: Vec<(IpAddr, i64, usize)> = Vec::with_capacity(flows.len());
+        order.extend(
+            flows.iter().enumerate().map(|(place, flow)| (flow.source, flow.start_time_ns, place)),
+        );
+        order.sort_unstable_by(|a, b| {
+            (a.0, a.1)
+                .cmp(&(b.0, b.1))
+                .then_with(|| flows[a.2].time_order().cmp(&flows[b.2].time_order()))
         });
         let mut identities: Vec<FlowIdentity> = Vec::new();
-        for of_source in flows.chunk_by(|a, b| a.source == b.source) {
+        for of_source in order.chunk_by(|a, b| a.0 == b.0) {
+            let source = of_source[0].0;
+            let of_source = || of_source.iter().map(|&(_, _, place)| &flows[place]);
             identities.clear();
-            identities.extend(of_source.iter().map(FlowIdentity::of));
-            let source = of_source[0].source;
+            identities.extend(of_source().map(FlowIdentity::of));
             let shown = self.context.evidence.look_for(lines, source, &identities);
-            self.pairs.clear();
-            for (flow, shown) in of_source.iter().zip(&shown) {
+            self.forget_pairs();
+            for (flow, shown) in of_source().zip(&shown) {
                 self.judge(flow, shown);
             }
         }
@@ -365,44 +376,45 @@ impl<'c> Judge<'c> {
 
     fn judge(&mut self, flow: &ObservedFlow, shown: &Shown) {
         let pair = self.pair(flow.source, flow.destination);
+        let Self { context, sums, rows: row_verdicts, pairs, .. } = self;
+        let pair = &pairs[pair];
         let totals = CoverageTotals::of(flow);
-        let rules = self.context.rule_verdicts(flow, &pair, shown);
-        let verdict = self.context.verdict(flow, &pair, &rules);
-        if let (Some(order), Some(row)) = (&self.context.rows, flow.row) {
-            let verdict = self.context.row_verdict(flow, &pair, &rules, shown, verdict);
-            self.rows.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
+        let rules = context.rule_verdicts(flow, pair, shown);
+        let verdict = context.verdict(flow, pair, &rules);
+        if let (Some(order), Some(row)) = (&context.rows, flow.row) {
+            let verdict = context.row_verdict(flow, pair, &rules, shown, verdict);
+            row_verdicts.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
         }
-        self.sums.totals.entry(verdict).or_default().add(totals);
+        sums.add_verdict(verdict, totals);
         for &member in &pair.pool_members {
-            self.sums.pools.entry(member).or_default().add(totals);
+            sums.pools.entry(member).or_default().add(totals);
         }
         if verdict.counts_in_percentages() {
-            let step = flow.start_time_ns.div_euclid(self.context.timeline_step_ns);
-            self.sums.timeline.entry((step, verdict)).or_default().add(totals);
+            let step = flow.start_time_ns.div_euclid(context.timeline_step_ns);
+            sums.add_step(step, verdict, totals);
         }
         if verdict >= Verdict::Unknown {
-            for rule in &rules {
-                self.sums.by_rule.entry((rule.rule, rule.verdict)).or_default().add(totals);
-            }
+            rules.iter().for_each(|rule| sums.add_rule(rule.rule, rule.verdict, totals));
         }
         if !matches!(verdict, Verdict::Platform | Verdict::Exempt | Verdict::Denied) {
-            self.sums.add_way(pair.way, verdict.is_finding(), totals);
+            sums.add_way(pair.way, verdict.is_finding(), totals);
         }
         if verdict.is_finding() {
             for rule in rules.iter().filter(|rule| rule.verdict.is_finding()) {
                 let code = rule.code.expect("a finding has a code");
                 let key = (rule.rule, code, flow.source, flow.destination);
-                self.sums.add_finding(key, rule.verdict, rule.is_back, flow);
+                sums.add_finding(key, rule.verdict, rule.is_back, flow);
             }
         }
     }
 
-    fn pair(&mut self, source: IpAddr, destination: IpAddr) -> Arc<Pair> {
-        if let Some(pair) = self.pairs.get(&destination) {
-            return pair.clone();
+    /// Returns the position of what is known of a pair.
+    fn pair(&mut self, source: IpAddr, destination: IpAddr) -> usize {
+        if let Some(&pair) = self.pair_index.get(&destination) {
+            return pair;
         }
         if self.pairs.len() >= Self::PAIRS_MAX {
-            self.pairs.clear();
+            self.forget_pairs();
         }
         let context = self.context;
         let places = &context.places;
@@ -417,7 +429,7 @@ impl<'c> Judge<'c> {
             let both_ways = policy.exemptions[index].both_ways;
             context.holds(&context.rules.exemptions[index], both_ways, source, destination)
         });
-        let pair = Arc::new(Pair {
+        let pair = Pair {
             is_platform: is_platform(source) || is_platform(destination),
             is_suspect: places.is_private_endpoint(source),
             is_leg: places.is_firewall(source) || places.is_firewall(destination),
@@ -435,9 +447,15 @@ impl<'c> Judge<'c> {
                 .any(|firewall| context.run.places.translates(firewall, destination)),
             is_from_internet: places.is_internet(source),
             pool_members: context.pool_members.of_pair(source, destination),
-        });
-        self.pairs.insert(destination, pair.clone());
-        pair
+        };
+        self.pairs.push(pair);
+        self.pair_index.insert(destination, self.pairs.len() - 1);
+        self.pairs.len() - 1
+    }
+
+    fn forget_pairs(&mut self) {
+        self.pairs.clear();
+        self.pair_index.clear();
     }
 }
 
@@ -610,21 +628,19 @@ impl Context<'_> {
                 },
             )
         });
-        let mut by_rule: Vec<(String, Vec<(Verdict, CoverageTotals)>)> =
-            policy.rules.iter().map(|rule| (rule.name.clone(), Vec::new())).collect();
-        for (&(rule, verdict), &totals) in &sums.by_rule {
-            by_rule[rule].1.push((verdict, totals));
-        }
+        let rules = policy.rules.iter().enumerate();
+        let by_rule =
+            rules.map(|(index, rule)| (rule.name.clone(), sums.of_rule(index).collect())).collect();
         let step_ns = self.timeline_step_ns;
         CoverageReport {
             by_way: sums.take_ways(),
             pools: self.pools(&sums.pools),
-            totals: sums.totals.into_iter().collect(),
+            totals: sums.totals().collect(),
             by_rule,
             timeline: sums
-                .timeline
+                .take_timeline()
                 .into_iter()
-                .map(|((step, verdict), totals)| (step.saturating_mul(step_ns), verdict, totals))
+                .map(|(step, verdict, totals)| (step.saturating_mul(step_ns), verdict, totals))
                 .collect(),
             timeline_step_ns: step_ns,
             findings,
