@@ -77,7 +77,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("maud", &["src/report/html/"]),
     ("pcap_file", &["src/generate/"]),
-    ("sha2", &["src/cli/verify.rs"]),
+    ("sha2", &["src/cli/input_hashes.rs"]),
     ("memchr", &["src/azure/", "src/traffic/"]),
     ("parquet", &["src/report/parquet/"]),
     // Row groups of Parquet are encoded column by column, on the pool of whoever writes rows.
