@@ -115,18 +115,23 @@ impl LogFlows {
     ///
     /// Cost: O(n) for n tuples, and O(n log n) for the n of one flow.
     pub(super) fn merge_partition(&self, bytes: &[u8], mut each: impl FnMut(&MergedFlow<'_>)) {
+        /// Runs are read in the order of their hashes, which a core's own cache has to hold.
+        const CACHED_BYTES: usize = 256 << 10;
+        let part_count = (bytes.len() / CACHED_BYTES).clamp(1, 1 << 10).next_power_of_two();
+        match part_count {
+            1 => self.merge_part(bytes, &mut each),
+            _ => parts_by_hash(bytes, part_count)
+                .iter()
+                .for_each(|part| self.merge_part(part, &mut each)),
+        }
+    }
+
+    fn merge_part(&self, bytes: &[u8], each: &mut impl FnMut(&MergedFlow<'_>)) {
         let mut runs: Vec<Run<'_>> = Vec::new();
         let mut events: Vec<Event> = Vec::new();
         let order = by_hash(bytes);
         let place = |entry: u64| (entry & ((1 << PLACE_BITS) - 1)) as usize;
-        let mut at = 0;
         for of_hash in order.chunk_by(|a, b| a >> PLACE_BITS == b >> PLACE_BITS) {
-            at += of_hash.len();
-            // The runs of a hash stand anywhere in the partition; those of the next hashes are on
-            // their way from memory meanwhile.
-            if let Some(&ahead) = order.get(at + READ_AHEAD) {
-                std::hint::black_box(bytes[place(ahead)]);
-            }
             runs.clear();
             runs.extend(of_hash.iter().map(|&entry| {
                 let (run, _) = Run::read(&bytes[place(entry)..], &self.contexts);
@@ -138,15 +143,26 @@ impl LogFlows {
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();
                 (0..).zip(flow).for_each(|(number, run)| run.read_events(number, &mut events));
-                events.sort_unstable_by_key(|event| (event.time_ns, event.place));
+                // Those of one run stand in order but for the clock's steps.
+                if !events.is_sorted_by_key(|event| (event.time_ns, event.place)) {
+                    events.sort_unstable_by_key(|event| (event.time_ns, event.place));
+                }
                 each(&merged(flow, &events, &self.contexts));
             }
         }
     }
 }
 
-/// How many runs ahead memory is asked for one.
-const READ_AHEAD: usize = 8;
+/// Divides runs into a power of two of parts by their hashes.
+fn parts_by_hash(bytes: &[u8], part_count: usize) -> Vec<Vec<u8>> {
+    let room = bytes.len() / part_count;
+    let mut parts: Vec<Vec<u8>> =
+        (0..part_count).map(|_| Vec::with_capacity(room + room / 8)).collect();
+    for_each_run(bytes, |hash, start, length| {
+        parts[hash as usize % part_count].extend_from_slice(&bytes[start..start + length]);
+    });
+    parts
+}
 
 /// How far into a partition a place may point; the bits above it are a hash's lowest.
 const PLACE_BITS: u32 = 40;
@@ -158,7 +174,7 @@ fn by_hash(bytes: &[u8]) -> Vec<u64> {
     /// About what a run of one or two tuples takes.
     const USUAL_BYTES: usize = 64;
     let mut runs = Vec::with_capacity(bytes.len() / USUAL_BYTES);
-    for_each_run(bytes, |hash, start| {
+    for_each_run(bytes, |hash, start, _| {
         runs.push(u64::from(hash) << PLACE_BITS | start as u64);
     });
     let bits = (usize::BITS - runs.len().leading_zeros()).clamp(1, u64::BITS - PLACE_BITS);
@@ -232,11 +248,8 @@ impl TupleBuffers {
                 time_ns: batch.time_ns[start],
                 first: (input, records_before + u64::from(batch.record[start]) + 1),
             };
-            let events = (start..end).map(|row| {
-                let (state, status) = (batch.state[row], batch.status[row]);
-                let told = Told { state, status, counters: batch.counters(row) };
-                (batch.time_ns[row] - batch.time_ns[start], told)
-            });
+            let events = (start..end)
+                .map(|row| (batch.time_ns[row] - batch.time_ns[start], Told::of_row(batch, row)));
             let hash = Place { source, destination, ports }.hash(hasher);
             self.buffers.push(hash, |bytes| head.write(hash, events, bytes));
             each(start, end - start);
@@ -295,7 +308,7 @@ impl<'a> MergedFlow<'a> {
             time_ns: self.start_time_ns,
             first: self.first,
         };
-        let told = Told { state: self.state, status: self.status, counters: self.counters };
+        let told = Told::of(self.state, self.status, &self.counters);
         head.write(0, std::iter::once((0, told)), bytes);
         let mut rest = ShortRecord::new();
         rest.put_time(self.end_time_ns);
@@ -334,7 +347,7 @@ impl<'a> MergedFlow<'a> {
 
 /// Merges the events of a flow's runs, which are sorted by time, then place.
 fn merged<'a>(runs: &[Run<'a>], events: &[Event], contexts: &'a LogContexts) -> MergedFlow<'a> {
-    let (first, last) = (events[0], events[events.len() - 1]);
+    let (first, last) = (&events[0], &events[events.len() - 1]);
     let RunHead { key, context, encryption, .. } = runs[first.run as usize].head;
     let (counters, counter_basis) = sum_of(events);
     MergedFlow {
@@ -376,10 +389,7 @@ fn repeats(event: &Event, other: &Event) -> bool {
 fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
     // Without two events at one time nothing was restarted, and nothing is recorded twice.
     if events.is_sorted_by(|a, b| a.time_ns < b.time_ns) {
-        let counted = events.iter().filter(|event| event.counters != Counters::default());
-        return counted.fold((Counters::default(), None), |(sum, _), event| {
-            (added(&sum, &event.counters), Some(CounterBasis::Delta))
-        });
+        return simple_sum_of(events);
     }
     let mut sum = Counters::default();
     let mut basis = None;
@@ -405,6 +415,24 @@ fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
         }
     }
     (sum, basis)
+}
+
+/// Sums counters each of which counts what came since the one before.
+fn simple_sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
+    let sum_of = |counter: fn(&Counters) -> Option<u64>| {
+        events.iter().fold(None, |sum: Option<u64>, event| match (sum, counter(&event.counters)) {
+            (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
+            (sum, more) => sum.or(more),
+        })
+    };
+    let sum = Counters {
+        packets_sent: sum_of(|counters| counters.packets_sent),
+        bytes_sent: sum_of(|counters| counters.bytes_sent),
+        packets_received: sum_of(|counters| counters.packets_received),
+        bytes_received: sum_of(|counters| counters.bytes_received),
+    };
+    let is_counted = sum != Counters::default();
+    (sum, is_counted.then_some(CounterBasis::Delta))
 }
 
 fn contains(later: &Counters, sum: &Counters) -> bool {

@@ -65,9 +65,12 @@ pub(super) struct Run<'b> {
 /// What an event tells besides its time and place.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
-    pub(super) state: Option<FlowState>,
-    pub(super) status: Option<FlowStatus>,
-    pub(super) counters: Counters,
+    state: Option<FlowState>,
+    status: Option<FlowStatus>,
+    /// Those that are absent are 0.
+    numbers: [u64; 4],
+    /// A bit for each number.
+    are_there: u8,
 }
 
 /// Nothing is 0, and each word one more than its place.
@@ -200,58 +203,80 @@ impl RunHead<'_> {
 }
 
 impl Told {
+    pub(super) fn of(
+        state: Option<FlowState>,
+        status: Option<FlowStatus>,
+        counters: &Counters,
+    ) -> Self {
+        let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = *counters;
+        let all = [packets_sent, bytes_sent, packets_received, bytes_received];
+        let bits = all.iter().zip(0..).map(|(counter, bit)| u8::from(counter.is_some()) << bit);
+        let are_there = bits.fold(0, |all, bit| all | bit);
+        Self { state, status, numbers: all.map(|counter| counter.unwrap_or(0)), are_there }
+    }
+
+    #[inline]
+    pub(super) fn of_row(batch: &FlowBatch, row: usize) -> Self {
+        Self {
+            state: batch.state[row],
+            status: batch.status[row],
+            numbers: [
+                batch.packets_sent[row],
+                batch.bytes_sent[row],
+                batch.packets_received[row],
+                batch.bytes_received[row],
+            ],
+            are_there: batch.flags[row].counters(),
+        }
+    }
+
     /// Appends it: milliseconds, marks, then the counters in the width that the largest needs.
+    #[inline]
     fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
         let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
-        let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = self.counters;
-        let numbers = [packets_sent, bytes_sent, packets_received, bytes_received]
-            .map(|counter| counter.unwrap_or(0));
-        let are_there = u16::from(packets_sent.is_some())
-            | u16::from(bytes_sent.is_some()) << 1
-            | u16::from(packets_received.is_some()) << 2
-            | u16::from(bytes_received.is_some()) << 3;
-        let width = match numbers[0] | numbers[1] | numbers[2] | numbers[3] {
-            _ if are_there == 0 => 0,
+        let [a, b, c, d] = self.numbers;
+        let width = match a | b | c | d {
+            _ if self.are_there == 0 => 0,
             0..=0xFFFF => 1,
             0x1_0000..=0xFFFF_FFFF => 2,
             _ => 3,
         };
-        let state = self.state.map_or(0, |state| 1 + state as u16);
-        let status = self.status.map_or(0, |status| 1 + status as u16);
-        let marks = state | status << 3 | are_there << 5 | width << 9;
-        let mut event = [0; 14];
-        event[..4].copy_from_slice(&after_ms.to_le_bytes());
-        event[4..6].copy_from_slice(&marks.to_le_bytes());
+        let state = self.state.map_or(0, |state| 1 + state as u64);
+        let status = self.status.map_or(0, |status| 1 + status as u64);
+        let marks = state | status << 3 | u64::from(self.are_there) << 5 | width << 9;
+        let fixed = u64::from(after_ms) | marks << 32;
         match width {
-            0 => bytes.extend_from_slice(&event[..6]),
+            0 => bytes.extend_from_slice(&fixed.to_le_bytes()[..6]),
             1 => {
-                let all = numbers.iter().rev().fold(0, |all, number| all << 16 | number);
-                event[6..].copy_from_slice(&all.to_le_bytes());
-                bytes.extend_from_slice(&event);
+                let all = u128::from(a | b << 16 | c << 32 | d << 48);
+                let event = u128::from(fixed) | all << 48;
+                bytes.extend_from_slice(&event.to_le_bytes()[..14]);
             }
             2 => {
-                bytes.extend_from_slice(&event[..6]);
-                numbers.iter().for_each(|&n| bytes.extend_from_slice(&(n as u32).to_le_bytes()));
+                bytes.extend_from_slice(&fixed.to_le_bytes()[..6]);
+                bytes.extend_from_slice(&(a | b << 32).to_le_bytes());
+                bytes.extend_from_slice(&(c | d << 32).to_le_bytes());
             }
             _ => {
-                bytes.extend_from_slice(&event[..6]);
-                numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+                bytes.extend_from_slice(&fixed.to_le_bytes()[..6]);
+                [a, b, c, d].iter().for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
             }
         }
     }
 }
 
-/// Calls `each` with the hash and the start of every run.
+/// Calls `each` with the hash, the start and the length of every run.
 ///
 /// # Panics
 ///
 /// As [`Run::read`].
-pub(super) fn for_each_run(bytes: &[u8], mut each: impl FnMut(u32, usize)) {
+pub(super) fn for_each_run(bytes: &[u8], mut each: impl FnMut(u32, usize, usize)) {
     let mut start = 0;
     while start < bytes.len() {
         let head: [u8; 8] = array(&bytes[start..]);
-        each(u32::from_le_bytes(array(&head)), start);
-        start += usize::from(u16::from_le_bytes([head[4], head[5]]));
+        let length = usize::from(u16::from_le_bytes([head[4], head[5]]));
+        each(u32::from_le_bytes(array(&head)), start, length);
+        start += length;
     }
 }
 
@@ -430,7 +455,7 @@ mod tests {
             packets_received: numbers[2],
             bytes_received: numbers[3],
         };
-        let told = |state, status, numbers| Told { state, status, counters: counters(numbers) };
+        let told = |state, status, numbers| (state, status, counters(numbers));
         let events = [
             (0, told(Some(FlowState::Begin), Some(FlowStatus::Allowed), [None; 4])),
             (0, told(Some(FlowState::Continue), None, [Some(0); 4])),
@@ -469,12 +494,14 @@ mod tests {
             let time_ns = i64::MIN;
             let first = (u32::MAX, RECORD_MAX - 9);
             let head = RunHead { key, context: 0, encryption, time_ns, first };
-            let after = events.iter().map(|&(after_ms, told)| (after_ms * MS, told));
+            let after = events.iter().map(|(after_ms, (state, status, counters))| {
+                (after_ms * MS, Told::of(*state, *status, counters))
+            });
             head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, after, &mut bytes);
             heads.push(head);
         }
         let mut found = Vec::new();
-        for_each_run(&bytes, |hash, start| found.push((hash, start)));
+        for_each_run(&bytes, |hash, start, _| found.push((hash, start)));
         assert_eq!(found.len(), heads.len());
         let mut rest = &bytes[..];
         for ((number, head), (hash, start)) in (0..).zip(heads).zip(found) {
@@ -487,12 +514,13 @@ mod tests {
             run.read_events(number, &mut read);
             assert_eq!(read.len(), events.len());
             for ((place, (after_ms, told)), event) in (0..).zip(events).zip(read) {
+                let (state, status, counters) = told;
                 let want = Event {
                     time_ns: head.time_ns + after_ms * MS,
                     place: (head.first.0, head.first.1 + place),
-                    state: told.state,
-                    status: told.status,
-                    counters: told.counters,
+                    state,
+                    status,
+                    counters,
                     run: number,
                 };
                 assert_eq!(event, want);

@@ -350,20 +350,11 @@ impl<'c> Judge<'c> {
 
     /// Judges the flows of a partition, which has all that its sources sent.
     fn judge_all(&mut self, flows: &[ObservedFlow], lines: &EvidenceLines) {
-        // Their places are sorted, since flows are large.
-        let mut order: Vec<(IpAddr, i64, usize)> = Vec::with_capacity(flows.len());
-        order.extend(
-            flows.iter().enumerate().map(|(place, flow)| (flow.source, flow.start_time_ns, place)),
-        );
-        order.sort_unstable_by(|a, b| {
-            (a.0, a.1)
-                .cmp(&(b.0, b.1))
-                .then_with(|| flows[a.2].time_order().cmp(&flows[b.2].time_order()))
-        });
+        let order = by_source_and_time(flows);
         let mut identities: Vec<FlowIdentity> = Vec::new();
-        for of_source in order.chunk_by(|a, b| a.0 == b.0) {
-            let source = of_source[0].0;
-            let of_source = || of_source.iter().map(|&(_, _, place)| &flows[place]);
+        for of_source in order.chunk_by(|&a, &b| flows[a].source == flows[b].source) {
+            let source = flows[of_source[0]].source;
+            let of_source = || of_source.iter().map(|&place| &flows[place]);
             identities.clear();
             identities.extend(of_source().map(FlowIdentity::of));
             let shown = self.context.evidence.look_for(lines, source, &identities);
@@ -796,6 +787,27 @@ impl CompiledPolicy {
                 .collect(),
         }
     }
+}
+
+/// Returns the places of flows, those of a source together and in the order of their times.
+///
+/// Sources are few, and times seldom equal; so a number is sorted, and not the flows.
+fn by_source_and_time(flows: &[ObservedFlow]) -> Vec<usize> {
+    let mut ranks: AHashMap<IpAddr, u32> = AHashMap::new();
+    let mut order: Vec<u128> = Vec::with_capacity(flows.len());
+    for (place, flow) in (0_u32..).zip(flows) {
+        let next = u32::try_from(ranks.len()).expect("fewer than 2^32 flows");
+        let rank = *ranks.entry(flow.source).or_insert(next);
+        let since_ns = flow.start_time_ns.abs_diff(i64::MIN);
+        order.push(u128::from(rank) << 96 | u128::from(since_ns) << 32 | u128::from(place));
+    }
+    assert_eq!(order.len(), flows.len(), "a partition has fewer than 2^32 flows");
+    order.sort_unstable();
+    let place = |entry: &u128| *entry as u32 as usize;
+    for same in order.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|same| same.len() > 1) {
+        same.sort_unstable_by_key(|entry| flows[place(entry)].time_order());
+    }
+    order.iter().map(place).collect()
 }
 
 /// What a rule says of ports and protocol.
