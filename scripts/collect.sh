@@ -43,6 +43,7 @@ graph_query="resources
     'microsoft.network/vpnsites', 'microsoft.network/vpngateways',
     'microsoft.network/p2svpngateways', 'microsoft.network/azurefirewalls',
     'microsoft.network/firewallpolicies', 'microsoft.network/applicationgateways',
+    'microsoft.network/networkwatchers/flowlogs',
     'microsoft.network/loadbalancers', 'microsoft.network/publicipaddresses',
     'microsoft.web/sites', 'microsoft.web/sites/slots')
 | order by id asc"

@@ -13,6 +13,10 @@
 //!                          (columns)                    sums)        JSON Lines, Parquet)
 //! ```
 //!
+//! Two stages may stand between `classify` and `report`: `coverage` judges the rows by a policy and
+//! by the logs of firewalls, and `replay` labels them a second time, by the routes of another
+//! snapshot.
+//!
 //! The modules below stand in the order in which data flows. Each depends only on those before it,
 //! and a test holds that. To run the whole of it:
 //!
@@ -49,6 +53,7 @@ pub mod net;
 pub mod azure;
 pub mod routing;
 
+mod instructions;
 mod memory;
 
 pub mod spill;
@@ -62,6 +67,8 @@ pub mod traffic;
 pub mod classify;
 
 pub mod coverage;
+
+pub mod replay;
 
 pub mod report;
 

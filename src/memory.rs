@@ -115,8 +115,13 @@ pub(crate) fn prefetch<T>(items: &[T], index: usize) {
 /// Returns how memory for `length` items is asked for, or `None` where they take none.
 fn layout_of<T>(length: usize) -> Option<Layout> {
     let bytes = size_of::<T>().checked_mul(length).expect("fits the address space");
-    let align = if bytes >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { CACHE_LINE_BYTES };
-    let layout = Layout::from_size_align(bytes, align.max(align_of::<T>()));
+    // A huge page that is not wholly the slice's own would not be one.
+    let (room, align) = match bytes >= HUGE_PAGE_BYTES {
+        true => (bytes.checked_next_multiple_of(HUGE_PAGE_BYTES), HUGE_PAGE_BYTES),
+        false => (Some(bytes), CACHE_LINE_BYTES),
+    };
+    let room = room.expect("fits the address space");
+    let layout = Layout::from_size_align(room, align.max(align_of::<T>()));
     (bytes > 0).then(|| layout.expect("fits the address space"))
 }
 

@@ -136,6 +136,27 @@ fn payloads_are_neutral_in_every_other_command_and_reversible_in_csv() {
         ] {
             assert_neutral(&run(lab.path(), arguments), payload);
         }
+        // One table of nobody's: no sender is known, so that every flow changes.
+        let rows = r#"{"value":[{"addressPrefix":["10.99.0.0/24"],"nextHopIpAddress":[],
+            "nextHopType":"VnetLocal","source":"Default","state":"Active"}]}"#;
+        fs::create_dir(lab.path().join("other")).expect("the folder takes folders");
+        fs::write(lab.path().join("other/nobody.json"), rows).expect("the folder takes files");
+        for (before, after, format) in
+            [("snapshot", "other", "text"), ("other", "snapshot", "json")]
+        {
+            let sides = ["replay", "--before", before, "--after", after, "traffic", "-v"];
+            let more = ["--policy", "policy.toml", "-o", "rows.csv", "--format", format];
+            let run = run(lab.path(), &[&sides[..], &more].concat());
+            assert_neutral(&run, payload);
+            if run.code == 2 && payload.contains('/') {
+                continue;
+            }
+            assert_eq!(run.code, 0, "{payload:?}: {}", run.stderr);
+            if format == "json" {
+                let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
+                assert!(json["changed"].as_u64() > Some(0), "{payload:?}");
+            }
+        }
         let csv = ["classify", "--routes", "snapshot", "--format", "csv", "traffic"];
         let (neutral, raw) =
             (run(lab.path(), &csv), run(lab.path(), &[&csv[..], &["--csv-raw"]].concat()));

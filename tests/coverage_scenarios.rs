@@ -9,3 +9,4 @@
 mod coverage;
 #[allow(dead_code, reason = "labels of the estates are held by another test program")]
 mod recipes;
+mod support;

@@ -205,3 +205,56 @@ fn a_published_table_gives_its_seven_rows() {
         }
     }
 }
+
+/// Lines of a log that differ in their source port, in a form that is named.
+fn numbered_lines(form: &str, count: usize) -> Vec<String> {
+    let row = |port: usize| match form {
+        "json" => format!(
+            "{{\"time\":\"2025-01-20T18:00:{port:02}Z\",\"category\":\"AZFWNetworkRule\",\
+             \"resourceId\":\"/X/AZUREFIREWALLS/HUB\",\"properties\":{{\"Protocol\":\"TCP\",\
+             \"SourceIp\":\"10.0.0.4\",\"SourcePort\":{port},\"DestinationIp\":\"10.1.0.4\",\
+             \"DestinationPort\":443,\"Action\":\"Allow\"}}}}\n"
+        ),
+        "legacy" => format!(
+            "{{\"category\":\"AzureFirewallNetworkRule\",\"time\":\"2025-01-20T18:00:{port:02}Z\",\
+             \"resourceId\":\"/X/AZUREFIREWALLS/HUB\",\"properties\":{{\"msg\":\"TCP request from \
+             10.0.0.4:{port} to 10.1.0.4:443. Action: Allow. Rule: a, b\"}}}}\n"
+        ),
+        _ => format!(
+            "2025-01-20T18:00:{port:02}Z,AZFWNetworkRule,TCP,10.0.0.4,{port},10.1.0.4,443,Allow\n"
+        ),
+    };
+    (1..=count).map(row).collect()
+}
+
+const CSV_HEADER: &str =
+    "TimeGenerated,Category,Protocol,SourceIp,SourcePort,DestinationIp,DestinationPort,Action\n";
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_damaged_byte_harms_no_line_but_its_own(
+        form in proptest::sample::select(vec!["json", "legacy", "csv"]),
+        line in 0_usize..6,
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        byte in proptest::prelude::any::<u8>(),
+    ) {
+        let mut lines: Vec<Vec<u8>> =
+            numbered_lines(form, 6).into_iter().map(String::into_bytes).collect();
+        let end = lines[line].len() - 1;
+        lines[line][at.index(end)] = byte;
+        let mut log = if form == "csv" { CSV_HEADER.as_bytes().to_vec() } else { Vec::new() };
+        log.extend(lines.concat());
+        let mut reader = FirewallLogReader::open(Box::new(Cursor::new(log)));
+        let (mut ports, mut records, mut tally) = (Vec::new(), Vec::new(), Tally::default());
+        while reader.read(&mut records, 2, &mut tally) {
+            tally.classified += records.len() as u64;
+            ports.extend(records.iter().filter_map(|record| record.source_port));
+        }
+        tally.assert_balanced();
+        for port in (1..=6).filter(|port| *port != line as u16 + 1) {
+            proptest::prop_assert!(ports.contains(&port), "{port} of {ports:?}: {tally:?}");
+        }
+    }
+}

@@ -80,6 +80,10 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
                     add("pcapng_blocks", name, &[index as u8, 0x3F, index as u8], &blocks);
                 }
             }
+            _ if path.parent().is_some_and(|folder| folder.ends_with("evidence")) => {
+                let length = bytes.len().min(2000);
+                add("firewall_log", name, &[0, 0], &bytes[..length]);
+            }
             Some("json") if name == "PT1H.json" => {
                 let length = bytes.len().min(3000);
                 add("flow_log_json", name.clone(), &[1, 0], &bytes[..length]);
@@ -101,6 +105,17 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     }
     let row = br#"{"source":"User","state":"Active","addressPrefix":["10.0.0.0/8"],"nextHopIpAddress":["10.0.1.4"],"nextHopType":"VirtualAppliance"}"#;
     add("effective_routes_json", "row".into(), &[1], row);
+    let values = br#""Protocol":"TCP","SourceIp":"10.0.0.4","SourcePort":5,"DestinationPort":443"#;
+    add("firewall_log", "values".into(), &[1, 1], values);
+    let message =
+        b"TCP request from 10.0.0.4:5 to 10.1.0.4:443 was DNAT'ed to 10.2.0.4:8443. Rule: r";
+    add("firewall_log", "message".into(), &[1, 2], message);
+    let row = b"2025-01-20T18:18:11Z,AZFWNatRule,TCP,10.0.0.4,5,10.1.0.4,443.0,\"a\"\"b\"\n";
+    add("firewall_log", "csv".into(), &[1, 3], row);
+    let row = b"2025-01-20T18:18:11Z  10.0.0.4     10.1.0.4           Allow\n";
+    add("firewall_log", "table".into(), &[1, 4], row);
+    add("firewall_log", "rest".into(), &[1, 5], br#"["2025-01-20T18:18:11Z","10.0.0.4"]]}]}"#);
+    add("firewall_log", "noise".into(), &[1, 6], b"}]\xEF\xBB\xBF,{\"x\":1}");
     add("effective_routes_json", "prefixes".into(), &[2], br#"["10.0.0.0/8","Storage"]"#);
     add("effective_routes_json", "word".into(), &[3], br#""VnetLocal""#);
     let routes =

@@ -13,15 +13,19 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("memory", &[]),
+    ("instructions", &[]),
     ("spill", &[]),
-    ("lpm", &["net", "memory"]),
+    ("lpm", &["net", "memory", "instructions"]),
     ("azure", &["net"]),
     ("routing", &["azure", "net"]),
     ("fib", &["routing", "azure", "lpm", "net"]),
-    ("traffic", &["net"]),
+    ("traffic", &["net", "instructions"]),
     ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net", "memory"]),
     ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
-    ("replay", &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"]),
+    (
+        "replay",
+        &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"],
+    ),
     (
         "report",
         &["replay", "coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "net"],
@@ -49,6 +53,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/generate/",
             "src/lpm/forest.rs",
             "src/lpm/forest_layout.rs",
+            "src/replay/",
             "src/report/",
             "src/traffic/firewall/",
         ],
@@ -115,7 +120,15 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/routing/",
         ],
     ),
-    ("tempfile", &["src/cli/bench_work.rs", "src/cli/traffic_run.rs", "src/report/atomic_file.rs"]),
+    (
+        "tempfile",
+        &[
+            "src/cli/bench_work.rs",
+            "src/cli/evidence.rs",
+            "src/cli/traffic_run.rs",
+            "src/report/atomic_file.rs",
+        ],
+    ),
     ("thiserror", &["src/"]),
     ("toml", &["src/azure/settings.rs", "src/coverage/policy.rs"]),
     ("zstd", &["src/traffic/input/"]),
@@ -160,13 +173,13 @@ const WORDS_OF_THE_EDGE: &[&str] = &[
 
 /// Where those words are all the same, each with its reason.
 const ASKED_ANYWAY: &[(&str, &str, &str)] = &[(
-    "src/lpm/kernel.rs",
+    "src/instructions.rs",
     "env::",
-    "NEXTHOP_FORCE_PORTABLE and NEXTHOP_FORCE_AVX2 choose among ways to the same answers, for tests",
+    "NEXTHOP_FORCE_PORTABLE chooses among ways to the same answers, for tests",
 )];
 
 /// The modules that may hold unsafe code, each with what it buys: many dependent loads at a time,
-/// prefetching with memory in huge pages, and 16 bytes of a tuple at a time.
+/// prefetching with memory in huge pages, and all numbers of a tuple at a time.
 const KERNELS: &[&str] = &[
     "src/lpm/kernel.rs",
     "src/lpm/kernel_dir.rs",

@@ -6,6 +6,7 @@
 //! fast engine equals the naive one.
 
 mod capture;
+mod firewall;
 mod flow_log;
 mod lpm;
 mod routes;
@@ -16,11 +17,12 @@ mod traffic;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("capture_container", capture::container),
     ("pcapng_blocks", capture::pcapng_blocks),
     ("frame", capture::frame),
     ("flow_log_json", flow_log::json),
+    ("firewall_log", firewall::log),
     ("effective_routes_text", routes::text),
     ("effective_routes_json", routes::json),
     ("settings_toml", settings::toml),

@@ -10,7 +10,7 @@ use crate::routing::NextHopClass;
 use crate::traffic::{Context, FlowBatch, FlowDirection, Unknown};
 
 /// What the routes say about one row, as small numbers; [`Label::columns`] spells it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The table that was asked.
     pub table: Option<TableId>,
@@ -53,7 +53,8 @@ impl Observer {
         )
     }
 
-    pub(super) fn of_context(
+    /// As [`of`](Self::of), from what the context says.
+    pub fn of_context(
         fib: &Fib,
         mac: Option<MacAddress>,
         acl_group: Option<&str>,
@@ -185,7 +186,7 @@ impl Label {
     }
 
     /// As [`columns`](Self::columns), with the class alone.
-    pub(super) fn class_column<'f>(&self) -> LabelColumns<'f> {
+    pub fn class_column<'f>(&self) -> LabelColumns<'f> {
         LabelColumns {
             route_table_id: None,
             route_table_basis: None,

@@ -138,7 +138,7 @@ impl LogFlows {
                 run
             }));
             if runs.len() > 1 {
-                runs.sort_unstable_by(|a, b| a.head.key.cmp(&b.head.key));
+                runs.sort_unstable_by_key(|run| run.head.key);
             }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();

@@ -18,7 +18,7 @@ mod tuple_runs;
 pub use label::{Label, Observer};
 pub use output::{
     CounterBasis, CoverageColumns, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind,
-    RowBuffer, RowSink,
+    ReplayColumns, RowBuffer, RowSink,
 };
 pub use pipeline::{Classifier, ClassifyOptions};
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

@@ -69,6 +69,19 @@ pub struct OutputRow<'a> {
     pub label: LabelColumns<'a>,
     /// The columns that a verification fills.
     pub coverage: Option<CoverageColumns<'a>>,
+    /// The columns that a replay fills.
+    pub replay: Option<ReplayColumns<'a>>,
+}
+
+/// The columns that a replay fills, from `AfterDestIp` to `ChangeReason`.
+#[derive(Clone, Debug)]
+pub struct ReplayColumns<'a> {
+    /// `AfterDestIp`: the destination, or where it moves to.
+    pub destination: IpAddr,
+    /// The columns of the label, each after `After`.
+    pub label: LabelColumns<'a>,
+    /// `ChangeReason`.
+    pub reason: &'a str,
 }
 
 /// The columns that a verification fills, from `Required` to `DupOf`.

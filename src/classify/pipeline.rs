@@ -1,13 +1,16 @@
 //! The run: chunks of all inputs, decoded, labelled and added up on many threads.
 
 use std::io;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use ahash::RandomState;
 use rayon::prelude::*;
 
 use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
-use super::packet_flows::{GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds};
+use super::packet_flows::{
+    GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds, SortedPackets,
+};
 use super::totals::{NamedTotals, RunTotals};
 use super::{
     InputSummary, Label, LabelColumns, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary,
@@ -15,8 +18,8 @@ use super::{
 use crate::fib::Fib;
 use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom};
 use crate::traffic::{
-    Chunk, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName, SourceFormat, Tally,
-    TrafficReader, Unknown,
+    Chunk, ChunkPart, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName,
+    SourceFormat, Tally, TrafficReader, Unknown,
 };
 
 /// How a run classifies.
@@ -47,8 +50,10 @@ pub struct Classifier<'f, S: RowSink> {
     options: ClassifyOptions,
     sink: S,
     workers: Vec<Worker<S::Buffer>>,
-    /// One for each worker.
+    /// One for each worker, each with its share of the flows.
     packet_flows: Vec<PacketFlows>,
+    /// One for each worker, where there are several.
+    sorted_packets: Vec<SortedPackets>,
     log_flows: LogFlows,
     room: SpillRoom,
     chunks: [Vec<Chunk>; 2],
@@ -69,12 +74,17 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             .map(|_| Worker::new(fib, &options, Self::tuple_bytes_max(&options), sink.buffer()))
             .collect();
         let seeds = Seeds::random();
+        let table_count = options.threads.min(SortedPackets::TABLES_MAX);
+        let sorting_count = if table_count == 1 { 0 } else { options.threads };
         let chunks = || (0..options.threads).map(|_| Chunk::default()).collect();
         Self {
             fib,
             sink,
             workers,
-            packet_flows: (0..options.threads).map(|_| PacketFlows::new(seeds)).collect(),
+            packet_flows: (0..table_count).map(|_| PacketFlows::new(seeds)).collect(),
+            sorted_packets: (0..sorting_count)
+                .map(|_| SortedPackets::new(seeds, table_count))
+                .collect(),
             log_flows: LogFlows::new(Self::tuple_bytes_max(&options), SpillRoom::default()),
             room: SpillRoom::default(),
             chunks: [chunks(), chunks()],
@@ -200,8 +210,12 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let input_index = self.inputs.len() - 1;
         let input = index_u32(input_index);
         let summary = &mut self.inputs[input_index];
-        let workers = &mut self.workers[..chunks.len()];
-        workers.par_iter_mut().zip(chunks).for_each(|(worker, chunk)| worker.decode(chunk));
+        let workers = &mut self.workers;
+        let worker_count = workers.len();
+        workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
+            let (chunk, part) = share_of(index, worker_count, chunks.len());
+            worker.decode(&chunks[chunk], part);
+        });
         // A record's number in its input is known once all chunks before it are decoded.
         let mut records_before = summary.tally.records_read;
         for worker in &mut *workers {
@@ -216,9 +230,11 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         }
         let hasher = self.log_flows.hasher();
         workers.par_iter_mut().for_each(|worker| match work {
-            Work::LabelTuples => worker.label(fib, RecordKind::Tuple, (input, name), S::WANTS_ROWS),
+            Work::LabelTuples => {
+                worker.label(fib, RecordKind::Tuple, (input, name), Wanted::by::<S>())
+            }
             Work::LabelPackets => {
-                worker.label(fib, RecordKind::Packet, (input, name), S::WANTS_ROWS)
+                worker.label(fib, RecordKind::Packet, (input, name), Wanted::by::<S>())
             }
             Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
             Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
@@ -244,11 +260,22 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             worker.records_before = records_before;
             records_before += chunk.packet_record_count();
         }
-        workers
-            .par_iter_mut()
-            .zip(&mut self.packet_flows)
-            .zip(chunks)
-            .for_each(|((worker, flows), chunk)| worker.gather(chunk, input, flows));
+        match (&mut workers[..], &mut self.packet_flows[..]) {
+            ([worker], [flows]) => worker.gather(&chunks[0], input, flows),
+            (workers, tables) => {
+                let sorted = &mut self.sorted_packets[..chunks.len()];
+                workers
+                    .par_iter_mut()
+                    .zip(&mut *sorted)
+                    .zip(chunks)
+                    .for_each(|((worker, sorted), chunk)| worker.sort(chunk, sorted));
+                let sorted = &*sorted;
+                tables
+                    .par_iter_mut()
+                    .enumerate()
+                    .for_each(|(table, flows)| flows.take_sorted(input, table, sorted));
+            }
+        }
         for worker in workers {
             summary.tally.absorb_next(&worker.tally);
         }
@@ -271,14 +298,14 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         const PORTION: usize = 8192;
         let tables: Vec<&PacketFlows> = self.packet_flows.iter().collect();
         let flows = GatheredFlows::new(&tables, S::WANTS_ROWS);
-        let wants_rows = S::WANTS_ROWS;
+        let wanted = Wanted::by::<S>();
         for start in (0..flows.len()).step_by(PORTION * self.workers.len()) {
             let (fib, inputs, flows) = (self.fib, &self.inputs, &flows);
             self.workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
                 let start = (start + index * PORTION).min(flows.len());
                 let end = (start + PORTION).min(flows.len());
                 let numbers = start..end;
-                worker.give_out(fib, inputs, flows, numbers, wants_rows, is_partial);
+                worker.give_out(fib, inputs, flows, numbers, wanted, is_partial);
             });
             for worker in &mut self.workers {
                 for labelled in worker.labelled.drain(..) {
@@ -360,6 +387,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         mut by_time: FlowsByTime,
         observers: &[Observer],
     ) -> io::Result<()> {
+        let wanted = Wanted::by::<S>();
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
         for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| by_time.take(partition))?;
@@ -367,7 +395,9 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                 for flow in &log_flows::sorted_partition(bytes, contexts) {
                     let label = label_of_merged(fib, observers, flow);
-                    worker.push_flow(inputs, flow, label_columns(fib, &label, flow));
+                    let columns =
+                        wanted.columns(fib, &label, flow.key.source, flow.key.destination);
+                    worker.push_flow(inputs, flow, columns);
                 }
             });
             for worker in &mut self.workers[..bytes.len()] {
@@ -389,6 +419,32 @@ enum Work {
     LabelPackets,
     GatherPackets,
     GatherTuples,
+}
+
+/// What a sink looks at.
+#[derive(Clone, Copy)]
+struct Wanted {
+    rows: bool,
+    routes: bool,
+}
+
+impl Wanted {
+    fn by<S: RowSink>() -> Self {
+        Self { rows: S::WANTS_ROWS, routes: S::WANTS_ROUTES }
+    }
+
+    fn columns<'f>(
+        self,
+        fib: &'f Fib,
+        label: &Label,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> LabelColumns<'f> {
+        match self.routes {
+            true => label.columns(fib, source, destination),
+            false => label.class_column(),
+        }
+    }
 }
 
 /// The working memory of one thread.
@@ -419,10 +475,10 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn decode(&mut self, chunk: &Chunk) {
+    fn decode(&mut self, chunk: &Chunk, part: ChunkPart) {
         self.batch.clear();
         self.tally.clear();
-        self.decoder.decode(chunk, &mut self.batch, &mut self.tally);
+        self.decoder.decode_part(chunk, part, &mut self.batch, &mut self.tally);
     }
 
     fn gather(&mut self, chunk: &Chunk, input: u32, flows: &mut PacketFlows) {
@@ -433,13 +489,19 @@ impl<B: RowBuffer> Worker<B> {
         });
     }
 
+    fn sort(&mut self, chunk: &Chunk, sorted: &mut SortedPackets) {
+        let Self { decoder, tally, records_before, .. } = self;
+        tally.clear();
+        sorted.sort_chunk(*records_before, |sorted| decoder.visit_packets(chunk, sorted, tally));
+    }
+
     fn give_out(
         &mut self,
         fib: &Fib,
         inputs: &[InputSummary],
         flows: &GatheredFlows<'_>,
         numbers: Range<usize>,
-        wants_rows: bool,
+        wanted: Wanted,
         is_partial: bool,
     ) {
         let mut shares = Vec::new();
@@ -450,9 +512,10 @@ impl<B: RowBuffer> Worker<B> {
             for &share in &shares {
                 self.count_labelled(share, &label);
             }
-            if wants_rows {
+            if wanted.rows {
                 let input = &inputs[flow.input as usize];
-                self.rows.push(&packet_flow_row(fib, &flow, &label, input, is_partial));
+                let columns = wanted.columns(fib, &label, flow.source, flow.destination);
+                self.rows.push(&packet_flow_row(&flow, columns, input, is_partial));
             }
         }
     }
@@ -466,16 +529,18 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn label(&mut self, fib: &Fib, kind: RecordKind, (input, name): (u32, &str), wants_rows: bool) {
+    fn label(&mut self, fib: &Fib, kind: RecordKind, (input, name): (u32, &str), wanted: Wanted) {
         self.find_observers(fib);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, kind, row);
             count_labelled(&mut self.tally, label.unknown, 1);
             self.totals.add(&label, &self.batch.counters(row));
-            if wants_rows {
+            if wanted.rows {
                 let record = self.records_before + u64::from(self.batch.record[row]) + 1;
+                let (source, destination) = (self.batch.source[row], self.batch.destination[row]);
+                let columns = wanted.columns(fib, &label, source, destination);
                 let place = SourcePlace { file: name, input, record };
-                self.rows.push(&batch_row(fib, &self.batch, row, kind, &label, &place));
+                self.rows.push(&batch_row(&self.batch, row, kind, columns, &place));
             }
         }
     }
@@ -546,6 +611,16 @@ fn take_each(
     partitions.iter().map(|&partition| take(partition)).collect()
 }
 
+/// Returns the chunk that a worker decodes, or the part of it where there are fewer chunks than
+/// workers: a blob of an hour is often smaller than a chunk.
+fn share_of(worker: usize, worker_count: usize, chunk_count: usize) -> (usize, ChunkPart) {
+    let chunk = worker * chunk_count / worker_count;
+    let first_worker_of = |chunk: usize| (chunk * worker_count).div_ceil(chunk_count);
+    let first = first_worker_of(chunk);
+    let part = ChunkPart { index: worker - first, count: first_worker_of(chunk + 1) - first };
+    (chunk, part)
+}
+
 fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
     let mut filled = 0;
     while filled < chunks.len() && reader.fill(&mut chunks[filled]) {
@@ -569,11 +644,10 @@ struct SourcePlace<'a> {
 }
 
 fn batch_row<'a>(
-    fib: &'a Fib,
     batch: &'a FlowBatch,
     index: usize,
     kind: RecordKind,
-    label: &Label,
+    label: LabelColumns<'a>,
     place: &SourcePlace<'a>,
 ) -> OutputRow<'a> {
     let row = batch.row(index);
@@ -607,15 +681,15 @@ fn batch_row<'a>(
         record_count: 1,
         shows_begin: row.opens_connection
             || matches!(row.state, Some(FlowState::Begin | FlowState::Deny)),
-        label: label.columns(fib, row.source, row.destination),
+        label,
         coverage: None,
+        replay: None,
     }
 }
 
 fn packet_flow_row<'a>(
-    fib: &'a Fib,
     flow: &PacketFlow,
-    label: &Label,
+    label: LabelColumns<'a>,
     input: &'a InputSummary,
     is_partial: bool,
 ) -> OutputRow<'a> {
@@ -646,8 +720,9 @@ fn packet_flow_row<'a>(
         is_partial,
         record_count: flow.packet_count(),
         shows_begin: flow.shows_begin,
-        label: label.columns(fib, flow.source, flow.destination),
+        label,
         coverage: None,
+        replay: None,
     }
 }
 
@@ -686,6 +761,7 @@ fn merged_flow_row<'a>(
         shows_begin: flow.shows_begin,
         label,
         coverage: None,
+        replay: None,
     }
 }
 

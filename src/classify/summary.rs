@@ -2,7 +2,7 @@
 
 use crate::azure::NextHopIps;
 use crate::routing::NextHopClass;
-use crate::traffic::{InputName, SourceFormat, Tally};
+use crate::traffic::{Counters, InputName, SourceFormat, Tally};
 
 /// The sums of a run.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,16 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Returns the sums of one row.
+    pub fn of_row(counters: &Counters) -> Self {
+        let both = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
+        Self {
+            flows: 1,
+            packets: both(counters.packets_sent, counters.packets_received),
+            bytes: both(counters.bytes_sent, counters.bytes_received),
+        }
+    }
+
     /// Adds another sum; saturates at `u64::MAX`.
     pub fn add(&mut self, other: Self) {
         self.flows = self.flows.saturating_add(other.flows);

@@ -30,12 +30,7 @@ impl RunTotals {
     }
 
     pub(super) fn add(&mut self, label: &Label, counters: &Counters) {
-        let both = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
-        let row = Totals {
-            flows: 1,
-            packets: both(counters.packets_sent, counters.packets_received),
-            bytes: both(counters.bytes_sent, counters.bytes_received),
-        };
+        let row = Totals::of_row(counters);
         match label.next_hop {
             Some(id) if label.unknown.is_none() => self.by_next_hop[id.index()].add(row),
             _ => self.without_next_hop[label.class as usize].add(row),

@@ -73,19 +73,6 @@ pub(super) struct Told {
     are_there: u8,
 }
 
-/// Nothing is 0, and each word one more than its place.
-const STATES: [Option<FlowState>; 5] = [
-    None,
-    Some(FlowState::Begin),
-    Some(FlowState::Continue),
-    Some(FlowState::End),
-    Some(FlowState::Deny),
-];
-const STATUSES: [Option<FlowStatus>; 3] =
-    [None, Some(FlowStatus::Allowed), Some(FlowStatus::Denied)];
-const DIRECTIONS: [Option<FlowDirection>; 3] =
-    [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
-
 const MS: i64 = 1_000_000;
 
 impl Place {
@@ -318,7 +305,7 @@ impl<'b> Run<'b> {
             destination,
             ports: is_set(HAS_PORTS).then(|| (u16_at(32), u16_at(34))),
             protocol: head[30],
-            direction: DIRECTIONS[usize::from(marks >> DIRECTION_SHIFT)],
+            direction: FlowDirection::OR_NONE[usize::from(marks >> DIRECTION_SHIFT)],
             mac: contexts.get(context).mac,
         };
         let head = RunHead {
@@ -344,8 +331,8 @@ impl<'b> Run<'b> {
             all.push(Event {
                 time_ns: self.head.time_ns + after_ms * MS,
                 place: (self.head.first.0, self.head.first.1 + after),
-                state: STATES[usize::from(marks & 7)],
-                status: STATUSES[usize::from(marks >> 3 & 3)],
+                state: FlowState::OR_NONE[usize::from(marks & 7)],
+                status: FlowStatus::OR_NONE[usize::from(marks >> 3 & 3)],
                 counters: Counters {
                     packets_sent: counter(0),
                     bytes_sent: counter(1),

@@ -6,11 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::exit_code;
+use super::replay_args::ReplayArgs;
+use super::row_args::RowArgs;
 use super::values::{ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList};
 use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
 use crate::generate::{PacketSize, SnapshotShape};
-use crate::report::TimeUnit;
 
 /// Labels recorded Azure traffic with the next hop that Azure's routing gives each flow.
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ pub enum Command {
     Routes(RoutesArgs),
     /// Judge whether recorded flows passed the firewalls that a policy requires.
     Verify(Box<VerifyArgs>),
+    /// Show what a route change, or a moved target, does to recorded traffic.
+    Replay(Box<ReplayArgs>),
     /// Make a snapshot and traffic of any size, with the expected label of each flow.
     Generate(GenerateArgs),
     /// Show the faults of a snapshot: routes that lead nowhere, bypasses, one-way pairs.
@@ -98,18 +101,9 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "LIST")]
     pub columns: Option<ColumnList>,
 
-    /// How finely the times of the rows are written.
-    #[arg(long, value_enum, default_value_t = TimeUnitName::Us)]
-    pub time_unit: TimeUnitName,
-
-    /// Leave texts in CSV as they are that a spreadsheet would take for a formula.
-    #[arg(long)]
-    pub csv_raw: bool,
-
-    /// Level of Zstandard in Parquet.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub zstd_level: i32,
+    /// How rows are written.
+    #[command(flatten)]
+    pub rows: RowArgs,
 
     /// Show no progress.
     #[arg(long)]
@@ -422,15 +416,6 @@ pub enum BenchFormat {
     Json,
 }
 
-/// The value of `--time-unit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TimeUnitName {
-    /// Microseconds.
-    Us,
-    /// Nanoseconds.
-    Ns,
-}
-
 impl From<Per> for RecordKind {
     fn from(per: Per) -> Self {
         match per {
@@ -450,20 +435,12 @@ impl From<PacketSizeName> for PacketSize {
     }
 }
 
-impl From<TimeUnitName> for TimeUnit {
-    fn from(name: TimeUnitName) -> Self {
-        match name {
-            TimeUnitName::Us => Self::Microseconds,
-            TimeUnitName::Ns => Self::Nanoseconds,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::cli::row_args::TimeUnitName;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split(' '))
@@ -483,9 +460,9 @@ mod tests {
         assert_eq!(args.memory, Size(1 << 30));
         assert_eq!(args.max_skipped, SkipLimit::Records(0));
         assert_eq!(args.decapsulate.0, crate::traffic::capture::Tunnel::DEFAULT);
-        assert_eq!((args.threads, args.zstd_level, args.strict), (0, 1, false));
+        assert_eq!((args.threads, args.rows.zstd_level, args.strict), (0, 1, false));
         assert_eq!((args.per, args.format), (None, ClassifyFormat::Text));
-        assert_eq!(args.time_unit, TimeUnitName::Us);
+        assert_eq!(args.rows.time_unit, TimeUnitName::Us);
     }
 
     #[test]

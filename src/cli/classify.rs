@@ -1,22 +1,23 @@
 //! `nexthop classify`: recorded traffic and a snapshot in, labelled rows and their sums out.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 
 use super::args::{ClassifyArgs, ClassifyFormat};
 use super::console::Console;
-use super::traffic_run::{TrafficRun, TrafficRunError, assert_balanced, judge_inputs, use_threads};
+use super::traffic_run::{
+    TrafficRun, TrafficRunError, assert_balanced, find_inputs_beside, judge_inputs, use_threads,
+};
 use super::{ExitCode, OutputFailed, snapshot};
 use crate::classify::{ClassifyOptions, NoRows, RecordKind, Summary};
 use crate::report::{
     AtomicFile, Column, RowFormat, RowOptions, RowWriter, SummaryOptions, write_classify_json,
     write_classify_text,
 };
-use crate::traffic::{self, DecodeOptions, Input};
+use crate::traffic::DecodeOptions;
 
 /// Classifies, publishes, reports.
 ///
@@ -25,7 +26,7 @@ use crate::traffic::{self, DecodeOptions, Input};
 pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
     let rows = Rows::of(args)?;
-    let inputs = inputs(args, console)?;
+    let inputs = find_inputs_beside(&args.inputs, args.output.as_deref(), console)?;
     let threads = use_threads(args.threads)?;
     let loaded = snapshot::load(&args.routes, args.from.as_deref())?;
     for warning in &loaded.warnings {
@@ -140,35 +141,9 @@ impl Write for Destination {
     }
 }
 
-/// Lists the inputs. The output of an earlier run in the same folder is none of them.
-fn inputs(args: &ClassifyArgs, console: Console) -> Result<Vec<Input>, anyhow::Error> {
-    let mut inputs = traffic::find_inputs(&args.inputs)?;
-    let Some(output) = args.output.as_ref().and_then(|path| fs::canonicalize(path).ok()) else {
-        return Ok(inputs);
-    };
-    let is_output = |input: &Input| {
-        let path = input.path.as_deref().map(fs::canonicalize);
-        matches!(path, Some(Ok(path)) if path == output)
-    };
-    let named = inputs.iter().find(|input| input.is_named && is_output(input));
-    ensure!(named.is_none(), "{}: is an input and the output", output.display());
-    inputs.retain(|input| {
-        let is_output = is_output(input);
-        if is_output {
-            console.note(&format!("{}: ignored: it is the output", input.name.as_str()));
-        }
-        !is_output
-    });
-    Ok(inputs)
-}
-
 fn row_options(args: &ClassifyArgs) -> RowOptions {
-    RowOptions {
-        columns: args.columns.as_ref().map_or_else(|| Column::ALL.to_vec(), |list| list.0.clone()),
-        time_unit: args.time_unit.into(),
-        csv_raw: args.csv_raw,
-        zstd_level: args.zstd_level,
-    }
+    args.rows
+        .options(args.columns.as_ref().map_or_else(|| Column::ALL.to_vec(), |list| list.0.clone()))
 }
 
 /// Names the output that an error is about.

@@ -1,6 +1,6 @@
 //! Where words go: results to standard output, everything about the run to standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anyhow::Context;
 
@@ -41,6 +41,20 @@ impl Console {
         print(page)
     }
 
+    /// Prints what `write` writes as it comes: results that may be larger than memory. A closed pipe
+    /// is no error.
+    ///
+    /// # Errors
+    ///
+    /// When standard output cannot be written.
+    pub fn stream(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        printed(write(&mut out).and_then(|()| out.flush()))
+    }
+
     /// Says what the user should know, unless asked to be quiet.
     pub fn warning(&self, text: &str) {
         if !self.is_quiet {
@@ -64,7 +78,11 @@ impl Console {
 /// See [`Console::print`].
 pub(super) fn print(page: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(page).and_then(|()| out.flush()) {
+    printed(out.write_all(page).and_then(|()| out.flush()))
+}
+
+fn printed(result: io::Result<()>) -> anyhow::Result<()> {
+    match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context(OutputFailed { name: "standard output".to_owned() }),
     }

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use anyhow::{Context, Result};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::traffic::{Input, InputError};
@@ -41,6 +43,30 @@ impl InputHashes {
     pub(super) fn of(&self, path: &Path) -> io::Result<String> {
         let known = self.0.lock().expect("no thread panicked").get(path).cloned();
         known.map_or_else(|| sha256_of(path), Ok)
+    }
+
+    /// Returns every file of the inputs, as shown, with its hash, then the policy's.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub(super) fn of_all(
+        &self,
+        inputs: &[&[Input]],
+        policy: Option<&Path>,
+    ) -> Result<Vec<(String, String)>> {
+        let inputs = inputs.iter().copied().flatten().filter_map(|input| {
+            input.path.as_ref().map(|path| (input.name.as_str().to_owned(), path.clone()))
+        });
+        let policy = policy.map(|path| (path.display().to_string(), path.to_path_buf()));
+        let files: Vec<(String, PathBuf)> = inputs.chain(policy).collect();
+        files
+            .into_par_iter()
+            .map(|(name, path)| {
+                let hash = self.of(&path).with_context(|| name.clone())?;
+                Ok((name, hash))
+            })
+            .collect()
     }
 }
 
@@ -101,7 +127,8 @@ mod tests {
             let hashes = InputHashes::default();
             let mut content = hashes.open(&input).unwrap();
             for _ in 0..reads {
-                content.read(&mut [0; 1]).unwrap();
+                let length = content.read(&mut [0; 1]).unwrap();
+                assert!(length <= 1);
             }
             assert_eq!(hashes.0.lock().unwrap().len(), usize::from(reads > 3));
             assert_eq!(hashes.of(&path).unwrap(), OF_ABC);

@@ -8,14 +8,19 @@ mod bench;
 mod bench_work;
 mod classify;
 mod console;
+mod evidence;
 mod exit_code;
 mod explain;
 mod generate;
 mod generated;
 mod input_hashes;
 mod lint;
+mod policy;
 mod progress;
+mod replay;
+mod replay_args;
 mod routes;
+mod row_args;
 mod snapshot;
 mod traffic_run;
 mod values;
@@ -34,12 +39,15 @@ use clap::Parser;
 pub use args::{
     BenchArgs, BenchFormat, ClassifyArgs, ClassifyFormat, Cli, Color, Command, CompletionsArgs,
     ConsoleArgs, ExplainArgs, ExplainFormat, GenerateArgs, LintArgs, LintFormat, ManArgs,
-    PacketSizeName, Per, RoutesArgs, RoutesFormat, TimeUnitName,
+    PacketSizeName, Per, RoutesArgs, RoutesFormat,
 };
 pub use console::Console;
 pub use exit_code::ExitCode;
+pub use replay_args::{ReplayArgs, ReplayFormat};
+pub use row_args::{RowArgs, TimeUnitName};
 pub use values::{
-    ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList, ValueError,
+    ColumnList, ExplainDestination, Percent, ReplayColumnList, Size, SkipLimit, TunnelList,
+    ValueError,
 };
 pub use verify_args::{EvidenceWindow, VerifyArgs};
 
@@ -69,6 +77,7 @@ impl Command {
             Self::Explain(args) => explain::run(args, &Console::new(args.console)),
             Self::Routes(args) => routes::run(args, &Console::new(args.console)),
             Self::Verify(args) => verify::run(args, Console::new(args.console)),
+            Self::Replay(args) => replay::run(args, Console::new(args.console)),
             Self::Generate(args) => generate::run(args, Console::new(args.console)),
             Self::Lint(args) => lint::run(args, &Console::new(args.console)),
             Self::Bench(args) => bench::run(args, &Console::new(args.console)),

@@ -67,8 +67,11 @@ fn warnings_of(snapshot: &Snapshot, tables: &SnapshotTables) -> Vec<String> {
 /// Faults of the resources put every label in some doubt; `nexthop lint` lists them.
 fn faults(tables: &SnapshotTables) -> Option<String> {
     let count = tables.findings.iter().filter(|finding| finding.severity != Severity::Note).count();
-    (count > 0)
-        .then(|| format!("the exported resources have {count} faults; nexthop lint lists them"))
+    match count {
+        0 => None,
+        1 => Some("the exported resources have a fault; nexthop lint tells it".to_owned()),
+        _ => Some(format!("the exported resources have {count} faults; nexthop lint lists them")),
+    }
 }
 
 fn set_aside(table: &RouteTable) -> Option<String> {

@@ -1,10 +1,12 @@
 //! What every command that reads traffic does: all inputs, one after the other, through a
 //! classifier.
 
+use std::fs;
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::input_hashes::InputHashes;
 use super::progress::Progress;
@@ -13,7 +15,7 @@ use super::{Console, ExitCode};
 use crate::classify::{Classifier, ClassifyOptions, RowSink, Summary};
 use crate::fib::Fib;
 use crate::spill::SpillRoom;
-use crate::traffic::{Input, InputError, ReadOptions, TrafficReader};
+use crate::traffic::{Input, InputError, ReadOptions, Tally, TrafficReader, find_inputs};
 
 /// A run over inputs.
 pub(super) struct TrafficRun<'a> {
@@ -74,6 +76,32 @@ impl TrafficRun<'_> {
     }
 }
 
+/// Lists the inputs. The output of an earlier run in the same folder is none of them.
+pub(super) fn find_inputs_beside(
+    paths: &[PathBuf],
+    output: Option<&Path>,
+    console: Console,
+) -> Result<Vec<Input>> {
+    let mut inputs = find_inputs(paths)?;
+    let Some(output) = output.and_then(|path| fs::canonicalize(path).ok()) else {
+        return Ok(inputs);
+    };
+    let is_output = |input: &Input| {
+        let path = input.path.as_deref().map(fs::canonicalize);
+        matches!(path, Some(Ok(path)) if path == output)
+    };
+    let named = inputs.iter().find(|input| input.is_named && is_output(input));
+    ensure!(named.is_none(), "{}: is an input and the output", output.display());
+    inputs.retain(|input| {
+        let is_output = is_output(input);
+        if is_output {
+            console.note(&format!("{}: ignored: it is the output", input.name.as_str()));
+        }
+        !is_output
+    });
+    Ok(inputs)
+}
+
 /// Opens an input, and has it hashed where that is asked for.
 ///
 /// # Errors
@@ -124,18 +152,31 @@ pub(super) fn judge_inputs(
         console.error("no usable input: nothing was recognised as a capture or a flow log");
         code = code.worst(ExitCode::NoInput);
     }
-    let (damaged, read) = (summary.total.damaged_total(), summary.total.records_read);
-    if damaged > 0 {
-        let found = format!("{damaged} of {read} records are damaged");
-        if !max_skipped.allows(damaged, read) {
-            console.error(&format!("{found}, more than --max-skipped allows"));
-            code = code.worst(ExitCode::Damaged);
-        } else if is_strict {
-            console.error(&format!("{found}, and --strict allows none"));
-            code = code.worst(ExitCode::Damaged);
-        } else {
-            console.warning(&format!("{found}, within --max-skipped"));
-        }
+    code.worst(judge_damage(&summary.total, "", max_skipped, is_strict, console))
+}
+
+/// Says how much was damaged of what was read, and how the run ends for it; `whose` stands before
+/// the word for records.
+pub(super) fn judge_damage(
+    tally: &Tally,
+    whose: &str,
+    max_skipped: SkipLimit,
+    is_strict: bool,
+    console: Console,
+) -> ExitCode {
+    let (damaged, read) = (tally.damaged_total(), tally.records_read);
+    if damaged == 0 {
+        return ExitCode::Success;
     }
-    code
+    let found = format!("{damaged} of {read} {whose}records are damaged");
+    if !max_skipped.allows(damaged, read) {
+        console.error(&format!("{found}, more than --max-skipped allows"));
+        return ExitCode::Damaged;
+    }
+    if is_strict {
+        console.error(&format!("{found}, and --strict allows none"));
+        return ExitCode::Damaged;
+    }
+    console.warning(&format!("{found}, within --max-skipped"));
+    ExitCode::Success
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::num::IntErrorKind;
 use std::str::FromStr;
 
-use crate::report::{Column, ColumnListError, parse_columns, parse_verify_columns};
+use crate::report::{
+    Column, ColumnListError, parse_columns, parse_replay_columns, parse_verify_columns,
+};
 use crate::traffic::capture::Tunnel;
 
 /// A number of bytes: `512MiB`, `1GiB`, `1G`, `64KB` or plain digits.
@@ -32,6 +34,10 @@ pub struct ColumnList(pub Vec<Column>);
 /// The value of `--columns` of `verify`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyColumnList(pub Vec<Column>);
+
+/// The value of `--columns` of `replay`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayColumnList(pub Vec<Column>);
 
 /// The value of `--decapsulate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +196,14 @@ impl FromStr for VerifyColumnList {
 
     fn from_str(text: &str) -> Result<Self, ColumnListError> {
         parse_verify_columns(text).map(Self)
+    }
+}
+
+impl FromStr for ReplayColumnList {
+    type Err = ColumnListError;
+
+    fn from_str(text: &str) -> Result<Self, ColumnListError> {
+        parse_replay_columns(text).map(Self)
     }
 }
 

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::args::{ConsoleArgs, TimeUnitName};
+use super::args::ConsoleArgs;
 use super::exit_code;
+use super::row_args::RowArgs;
 use super::values::{Size, SkipLimit, TunnelList, VerifyColumnList};
 
 /// Arguments of `verify`.
@@ -30,8 +31,9 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub require: Vec<String>,
 
-    /// Firewall logs, and flow logs and captures taken at a firewall, that may show the flows: files or
-    /// folders; may be repeated.
+    /// Firewall logs, and flow logs and captures taken at a firewall, that may show the flows: files,
+    /// folders, or - for standard input; may be repeated. A capture is of the firewall that its file
+    /// or a folder above is named after.
     #[arg(long, value_name = "LOG")]
     pub evidence: Vec<PathBuf>,
 
@@ -68,18 +70,9 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "LIST")]
     pub columns: Option<VerifyColumnList>,
 
-    /// How finely the times of the rows are written.
-    #[arg(long, value_enum, default_value_t = TimeUnitName::Us)]
-    pub time_unit: TimeUnitName,
-
-    /// Leave texts in CSV as they are that a spreadsheet would take for a formula.
-    #[arg(long)]
-    pub csv_raw: bool,
-
-    /// Level of Zstandard in Parquet.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub zstd_level: i32,
+    /// How rows are written.
+    #[command(flatten)]
+    pub rows: RowArgs,
 
     /// What to print.
     #[arg(long, value_enum, default_value_t = VerifyFormat::Text)]

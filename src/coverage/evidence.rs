@@ -7,6 +7,7 @@ use ahash::AHashMap;
 use smallvec::SmallVec;
 
 use super::EvidenceSource;
+use super::firewall_evidence::EvidenceSlot;
 use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
@@ -16,8 +17,8 @@ use crate::spill::{RecordBytes, ShortRecord};
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceRecord {
-    /// The source that it is from, by its place among all.
-    pub source_number: u32,
+    /// What stands for the source that it is from.
+    pub slot: EvidenceSlot,
     /// When, nanoseconds since 1970.
     pub time_ns: i64,
     /// What kind of rule logged it.
@@ -98,8 +99,8 @@ pub(super) struct FlowIdentity {
 /// Source: Microsoft, "Azure Firewall monitoring data reference" (read 2026-11-20).
 #[derive(Debug)]
 pub(super) struct Evidence {
-    /// The firewall of each source.
-    firewalls: Vec<LogFirewall>,
+    /// The source of each slot, by its place, and its firewall; `None` for what is no evidence.
+    slots: Vec<Option<(u32, LogFirewall)>>,
     windows: Windows,
     tolerance_ns: i64,
 }
@@ -175,9 +176,10 @@ impl FlowIdentity {
 }
 
 impl Evidence {
-    /// Takes all logs, and the firewalls of the snapshot.
+    /// Takes all logs, the places of them that slots stand for, and the firewalls of the snapshot.
     pub(super) fn new(
         sources: &[EvidenceSource],
+        slots: &[Option<u32>],
         firewall_names: &FirewallNames,
         tolerance_ns: i64,
     ) -> Self {
@@ -186,7 +188,8 @@ impl Evidence {
             .map(|source| firewall_names.of_log(source.firewall.as_deref()))
             .collect();
         let windows = Windows::of(sources, &firewalls);
-        Self { firewalls, windows, tolerance_ns }
+        let slots = slots.iter().map(|slot| slot.map(|place| (place, firewalls[place as usize])));
+        Self { slots: slots.collect(), windows, tolerance_ns }
     }
 
     /// Reads the lines of a partition of senders.
@@ -194,7 +197,7 @@ impl Evidence {
         let mut record = RecordBytes(bytes);
         let mut lines = Vec::new();
         while !record.is_empty() {
-            lines.push(Line::read(&mut record, &self.firewalls));
+            lines.extend(Line::read(&mut record, &self.slots));
         }
         lines.sort_unstable();
         EvidenceLines(lines)
@@ -431,7 +434,7 @@ impl EvidenceRecord {
         record.put([marks]);
         record.put_address(self.source);
         record.put_time(self.time_ns);
-        record.put_number(u64::from(self.source_number));
+        record.put_number(u64::from(self.slot.0));
         if let Some(destination) = destination {
             record.put_address(destination);
         }
@@ -447,24 +450,25 @@ impl EvidenceRecord {
 }
 
 impl Line {
-    fn read(record: &mut RecordBytes<'_>, firewalls: &[LogFirewall]) -> Self {
+    fn read(record: &mut RecordBytes<'_>, slots: &[Option<(u32, LogFirewall)>]) -> Option<Self> {
         let marks = record.byte();
         let is_set = |bit: u32| marks >> bit & 1 == 1;
         let source = record.address(is_set(0));
         let time_ns = record.time();
-        let source_number = record.number_u32();
+        let slot = record.number_u32();
         let destination = is_set(1).then(|| record.address(is_set(2)));
         let mut port = || is_set(3).then(|| u16::from_le_bytes(record.array()));
         let (source_port, destination_port) = (port(), port());
         let protocol = is_set(4).then(|| record.byte());
-        Self {
+        let (source_number, firewall) = slots[slot as usize]?;
+        Some(Self {
             source,
-            firewall: firewalls[source_number as usize],
+            firewall,
             time_ns,
             key: (destination, source_port, destination_port, protocol),
             source_number,
             is_application: is_set(5),
-        }
+        })
     }
 }
 
@@ -496,7 +500,7 @@ mod tests {
 
     fn line(time: i64, source_port: Option<u16>) -> EvidenceRecord {
         EvidenceRecord {
-            source_number: 0,
+            slot: EvidenceSlot(0),
             time_ns: time * SECOND,
             category: EvidenceCategory::Network,
             protocol: Some(TCP),
@@ -517,6 +521,16 @@ mod tests {
             to_ns: to * SECOND,
             records: 1,
         }
+    }
+
+    /// Every source has the slot of its place.
+    fn evidence_of(
+        sources: &[EvidenceSource],
+        names: &FirewallNames,
+        tolerance_ns: i64,
+    ) -> Evidence {
+        let slots: Vec<Option<u32>> = (0..).take(sources.len()).map(Some).collect();
+        Evidence::new(sources, &slots, names, tolerance_ns)
     }
 
     fn shown(lines: &[EvidenceRecord], flows: &[FlowIdentity]) -> Vec<Word> {
@@ -541,7 +555,7 @@ mod tests {
         tolerance_ns: i64,
     ) -> Vec<Word> {
         let names = FirewallNames::new(["azfw"], []);
-        let evidence = Evidence::new(&sources, &names, tolerance_ns);
+        let evidence = evidence_of(&sources, &names, tolerance_ns);
         let shown = look_for(&evidence, lines, flows);
         let word = |(shown, flow): (Shown, &FlowIdentity)| match shown.first() {
             Some(at) if at.is_weak => Weak,
@@ -627,17 +641,19 @@ mod tests {
         let names = FirewallNames::new(["azfw-hub", "edge"], []);
         let covers = |sources: &[&EvidenceSource], firewall| {
             let sources: Vec<_> = sources.iter().map(|&source| source.clone()).collect();
-            Evidence::new(&sources, &names, 0).covers(&flow(10, 1), firewall, false)
+            evidence_of(&sources, &names, 0).covers(&flow(10, 1), firewall, false)
         };
         assert!(covers(&[&at_hub], 0) && !covers(&[&at_hub], 1));
         assert!(covers(&[&at_hub, &at_edge], 1));
         assert!(!covers(&[&elsewhere], 0) && !covers(&[&unnamed], 0));
         let only = FirewallNames::new(["azfw-hub"], []);
-        assert!(Evidence::new(&[unnamed], &only, 0).covers(&flow(10, 1), 0, false));
+        assert!(evidence_of(&[unnamed], &only, 0).covers(&flow(10, 1), 0, false));
         // Each firewall's own lines are matched with the flow.
-        let lines =
-            [line(100, Some(5000)), EvidenceRecord { source_number: 1, ..line(101, Some(5000)) }];
-        let evidence = Evidence::new(&[at_hub, at_edge], &names, 5 * SECOND);
+        let lines = [
+            line(100, Some(5000)),
+            EvidenceRecord { slot: EvidenceSlot(1), ..line(101, Some(5000)) },
+        ];
+        let evidence = evidence_of(&[at_hub, at_edge], &names, 5 * SECOND);
         let shown = look_for(&evidence, &lines, &[flow(100, 5000)]);
         let at: Vec<LogFirewall> = shown[0].iter().map(|at| at.firewall).collect();
         assert_eq!(at, [LogFirewall::Known(0), LogFirewall::Known(1)]);
@@ -648,7 +664,7 @@ mod tests {
         let names = FirewallNames::new(["azfw"], []);
         let covers = |categories: &[&str]| {
             let sources = vec![source(categories, 0, 1000)];
-            Evidence::new(&sources, &names, 0).covers(&flow(10, 1), 0, true)
+            evidence_of(&sources, &names, 0).covers(&flow(10, 1), 0, true)
         };
         assert!(!covers(&["AZFWNetworkRule", "AZFWApplicationRule"]));
         assert!(covers(&["AZFWNetworkRule", "AZFWNatRule"]));

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::evidence::{LogFirewall, ShownAt};
+use super::firewall_set::FirewallSet;
 use super::paths::PathVerdict;
 use super::{FindingCode, Verdict, Via};
 
@@ -34,17 +35,33 @@ pub(super) enum Sight {
     OnPath,
 }
 
+impl PassedFirewalls {
+    /// Returns true for a firewall on the way, and where there is one for any that is not told.
+    pub(super) fn may_hold(&self, firewall: Option<u16>) -> bool {
+        firewall.map_or(self.any, |firewall| self.known.contains(&firewall))
+    }
+
+    /// Returns true where a log may be that of a firewall on the way.
+    pub(super) fn may_be_logged_by(&self, firewall: LogFirewall) -> bool {
+        match firewall {
+            LogFirewall::Known(firewall) => self.may_hold(Some(firewall)),
+            LogFirewall::OnlyOne | LogFirewall::NotTold => self.may_hold(None),
+            LogFirewall::Elsewhere => false,
+        }
+    }
+}
+
 impl Sight {
     /// Looks at what shows a flow, for a rule that asks for the firewalls `wanted`, or for any.
-    /// `is_recorded` tells that a record was made at a firewall, whichever it is.
+    /// `recorded_at` are the firewalls that a record was made at.
     pub(super) fn of(
         shown: &[ShownAt],
-        is_recorded: bool,
+        recorded_at: FirewallSet,
         wanted: Option<&[u16]>,
         passed: &PassedFirewalls,
     ) -> Self {
         let unnamed = if passed.any { Self::OnPath } else { Self::OffPath };
-        let at = |shown: &ShownAt| match shown.firewall {
+        let at = |firewall: LogFirewall| match firewall {
             LogFirewall::OnlyOne | LogFirewall::NotTold => unnamed,
             // The log of a stranger shows nothing of the firewalls that are on the path.
             LogFirewall::Elsewhere if passed.any => Self::Unseen,
@@ -55,8 +72,10 @@ impl Sight {
             LogFirewall::Known(firewall) if passed.known.contains(&firewall) => Self::OnPath,
             LogFirewall::Known(_) => Self::OffPath,
         };
-        let recorded = if is_recorded { unnamed } else { Self::Unseen };
-        shown.iter().map(at).max().unwrap_or(Self::Unseen).max(recorded)
+        let recorded =
+            recorded_at.iter().map(|one| one.map_or(LogFirewall::NotTold, LogFirewall::Known));
+        let logged = shown.iter().map(|shown| shown.firewall);
+        logged.chain(recorded).map(at).max().unwrap_or(Self::Unseen)
     }
 }
 
@@ -71,7 +90,7 @@ impl RuleVerdict {
         is_expected: impl FnOnce() -> bool,
     ) -> Self {
         let plain = |verdict| Self { rule, verdict, code: None, is_back: false };
-        let asks_firewall = matches!(via, Via::Firewall { .. });
+        let asks_firewall = via.asks_firewall();
         match path {
             PathVerdict::Unknown => plain(Verdict::Unknown),
             _ if asks_firewall && sight == Sight::OffPath => plain(Verdict::Unexpected),
@@ -103,7 +122,7 @@ mod tests {
         let sight = |firewall, wanted: Option<&[u16]>, known: &[u16]| {
             let shown =
                 [ShownAt { firewall, source_number: 0, is_weak: false, is_application: false }];
-            Sight::of(&shown, false, wanted, &passed(known))
+            Sight::of(&shown, FirewallSet::default(), wanted, &passed(known))
         };
         for (firewall, wanted, known, want) in [
             (Known(0), None, &[0][..], Sight::OnPath),
@@ -118,8 +137,16 @@ mod tests {
         ] {
             assert_eq!(sight(firewall, wanted, known), want, "{firewall:?} {wanted:?} {known:?}");
         }
-        assert_eq!(Sight::of(&[], true, None, &passed(&[0])), Sight::OnPath);
-        assert_eq!(Sight::of(&[], true, None, &passed(&[])), Sight::OffPath);
-        assert_eq!(Sight::of(&[], false, None, &passed(&[0])), Sight::Unseen);
+        for (recorded_at, wanted, known, want) in [
+            (FirewallSet::of(Some(0)), None, &[0][..], Sight::OnPath),
+            (FirewallSet::of(Some(0)), None, &[], Sight::OffPath),
+            (FirewallSet::of(Some(1)), None, &[0], Sight::OffPath),
+            (FirewallSet::of(Some(1)), Some(&[0][..]), &[0], Sight::Unseen),
+            (FirewallSet::of(None), None, &[0], Sight::OnPath),
+            (FirewallSet::default(), None, &[0], Sight::Unseen),
+        ] {
+            let sight = Sight::of(&[], recorded_at, wanted, &passed(known));
+            assert_eq!(sight, want, "{recorded_at:?} {wanted:?} {known:?}");
+        }
     }
 }

@@ -1,35 +1,20 @@
-//! Lines of firewalls' logs as evidence, and the windows that the logs cover.
+//! Lines of a firewall's log as evidence, and the window that the log covers.
 
 use std::collections::BTreeSet;
 use std::io;
 
-use ahash::RandomState;
-
-use super::{
-    EvidenceCategory, EvidenceRecord, EvidenceSource, FirewallTrafficEvidence, FlowGatherer,
-};
-use crate::spill::{PartitionBuffers, Partitions, SpillRoom};
+use super::firewall_evidence::{EvidenceSlot, EvidenceSources};
+use super::{EvidenceCategory, EvidenceRecord, EvidenceSource, FirewallEvidence};
+use crate::spill::PartitionBuffers;
 use crate::traffic::firewall::{
     FirewallCategory, FirewallDestination, FirewallName, FirewallRecord,
 };
 
-/// What firewalls logged: the logs, and their lines by sender, in memory up to a bound and beyond it
-/// in the room that it is given.
-pub struct FirewallEvidence {
-    pub(super) lines: Partitions,
-    buffers: PartitionBuffers,
-    hasher: RandomState,
-    /// The logs, each with the window that it covers.
-    pub(super) sources: Vec<EvidenceSource>,
-    /// How far a line may be from a flow's beginning, nanoseconds.
-    pub(super) time_tolerance_ns: i64,
-}
-
 /// Gathers the lines of one log.
-#[derive(Debug)]
-pub struct FirewallLogEvidence {
+pub struct FirewallLogEvidence<'e> {
     path: String,
-    records: Vec<EvidenceRecord>,
+    evidence: &'e FirewallEvidence,
+    lines: PartitionBuffers,
     /// In the order in which they were met; most logs are of one firewall.
     firewalls: Vec<LoggedFirewall>,
     window_ns: Option<(i64, i64)>,
@@ -42,80 +27,27 @@ struct LoggedFirewall {
     name: Option<String>,
     categories: BTreeSet<FirewallCategory>,
     records: u64,
+    /// What its lines carry until the log is finished.
+    slot: EvidenceSlot,
 }
 
-impl FirewallEvidence {
-    /// Prepares for the logs that the flows are looked for in; a line may be `time_tolerance_ns`
-    /// from the beginning of its flow. Past `bytes_max` lines go to `room`.
-    pub fn new(
-        flows: &FlowGatherer,
-        time_tolerance_ns: i64,
-        bytes_max: usize,
-        room: SpillRoom,
-    ) -> Self {
+impl<'e> FirewallLogEvidence<'e> {
+    pub(super) fn new(path: impl Into<String>, evidence: &'e FirewallEvidence) -> Self {
         Self {
-            lines: Partitions::new(bytes_max, room),
-            buffers: PartitionBuffers::new(),
-            hasher: flows.hasher(),
-            sources: Vec::new(),
-            time_tolerance_ns,
+            path: path.into(),
+            evidence,
+            lines: PartitionBuffers::new(),
+            firewalls: Vec::new(),
+            window_ns: None,
         }
-    }
-
-    /// Adds a log: its lines, and the sources that they make.
-    ///
-    /// # Errors
-    ///
-    /// When the room fails.
-    pub fn add(
-        &mut self,
-        log: FirewallLogEvidence,
-        covers_every_category: bool,
-        window_ns: Option<(i64, i64)>,
-    ) -> io::Result<()> {
-        let (records, sources) = log.finish(covers_every_category, window_ns);
-        self.add_records(records, sources)
-    }
-
-    /// Adds a flow log or a capture that was taken at a firewall.
-    ///
-    /// # Errors
-    ///
-    /// When the room fails.
-    pub fn add_traffic(
-        &mut self,
-        traffic: FirewallTrafficEvidence,
-        window_ns: Option<(i64, i64)>,
-    ) -> io::Result<()> {
-        let (records, source) = traffic.finish(window_ns);
-        self.add_records(records, vec![source])
-    }
-
-    /// A record's source is its place among `sources`.
-    fn add_records(
-        &mut self,
-        mut records: Vec<EvidenceRecord>,
-        sources: Vec<EvidenceSource>,
-    ) -> io::Result<()> {
-        let before = u32::try_from(self.sources.len()).expect("far fewer than 2^32 logs");
-        for record in &mut records {
-            record.source_number += before;
-            let hash = self.hasher.hash_one(record.source);
-            self.buffers.push(hash, |bytes| record.write(bytes));
-        }
-        self.sources.extend(sources);
-        self.lines.absorb(&mut self.buffers)
-    }
-}
-
-impl FirewallLogEvidence {
-    /// Starts with nothing; `path` is how the log is shown.
-    pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), records: Vec::new(), firewalls: Vec::new(), window_ns: None }
     }
 
     /// Adds a line.
-    pub fn add(&mut self, record: &FirewallRecord) {
+    ///
+    /// # Errors
+    ///
+    /// When the room fails.
+    pub fn add(&mut self, record: &FirewallRecord) -> io::Result<()> {
         let (from, to) = self.window_ns.unwrap_or((record.time_ns, record.time_ns));
         self.window_ns = Some((from.min(record.time_ns), to.max(record.time_ns)));
         let number = self.firewall_number(record.firewall.as_ref().map(FirewallName::name));
@@ -126,11 +58,12 @@ impl FirewallLogEvidence {
             firewall.categories.extend([FirewallCategory::NetworkRule, FirewallCategory::NatRule]);
         }
         // Counts over many connections name none of them.
-        if !record.category.is_some_and(FirewallCategory::is_aggregation) {
-            firewall.records += 1;
-            let source = u32::try_from(number).expect("far fewer than 2^32 firewalls");
-            self.records.push(evidence_of(record, source));
+        if record.category.is_some_and(FirewallCategory::is_aggregation) {
+            return Ok(());
         }
+        firewall.records += 1;
+        self.evidence.push(&mut self.lines, &evidence_of(record, firewall.slot));
+        if self.lines.is_full() { self.evidence.absorb(&mut self.lines) } else { Ok(()) }
     }
 
     /// Returns true where there was no line at all.
@@ -138,50 +71,45 @@ impl FirewallLogEvidence {
         self.firewalls.is_empty()
     }
 
-    /// Returns the lines and the sources that they make, one for each firewall, by name. A line's
-    /// source is its place among them.
+    /// Returns the sources that the lines make, one for each firewall, by name.
     ///
     /// The log covers `window_ns`, else the hour that its path names as blobs do, else the time
     /// from its first to its last line. For a firewall it covers the categories that it shows of
     /// it, or all where it names the category of each line, as the result of a query does: then a
     /// category without a line had nothing to say.
+    ///
+    /// # Errors
+    ///
+    /// When the room fails.
     pub fn finish(
-        self,
+        mut self,
         covers_every_category: bool,
         window_ns: Option<(i64, i64)>,
-    ) -> (Vec<EvidenceRecord>, Vec<EvidenceSource>) {
-        let Self { path, mut records, firewalls, window_ns: lines_ns } = self;
+    ) -> io::Result<EvidenceSources> {
+        self.evidence.absorb(&mut self.lines)?;
+        let Self { path, mut firewalls, window_ns: lines_ns, .. } = self;
         let window_ns = window_ns.or_else(|| hour_of_path(&path)).or(lines_ns);
         let (from_ns, to_ns) = window_ns.unwrap_or((0, -1));
-        let mut order: Vec<usize> = (0..firewalls.len()).collect();
-        order.sort_by(|&a, &b| firewalls[a].name.cmp(&firewalls[b].name));
-        let mut rank = vec![0; firewalls.len()];
-        (0u32..).zip(&order).for_each(|(place, &number)| rank[number] = place);
-        records
-            .iter_mut()
-            .for_each(|record| record.source_number = rank[record.source_number as usize]);
-        let source = |firewall: &LoggedFirewall| EvidenceSource {
+        firewalls.sort_by(|a, b| a.name.cmp(&b.name));
+        let source = |name, categories: &BTreeSet<FirewallCategory>, records| EvidenceSource {
             path: path.clone(),
-            firewall: firewall.name.clone(),
+            firewall: name,
             categories: match covers_every_category {
                 true => vec!["*".to_owned()],
-                false => firewall
-                    .categories
-                    .iter()
-                    .map(|category| category.as_str().to_owned())
-                    .collect(),
+                false => categories.iter().map(|category| category.as_str().to_owned()).collect(),
             },
             from_ns,
             to_ns,
-            records: firewall.records,
+            records,
         };
-        let mut sources: Vec<EvidenceSource> =
-            order.iter().map(|&number| source(&firewalls[number])).collect();
-        if sources.is_empty() {
-            let nobody = LoggedFirewall { name: None, categories: BTreeSet::new(), records: 0 };
-            sources.push(source(&nobody));
+        let mut sources = EvidenceSources::default();
+        for LoggedFirewall { name, categories, records, slot } in firewalls {
+            sources.add(source(name, &categories, records), [slot]);
         }
-        (records, sources)
+        if sources.is_empty() {
+            sources.add(source(None, &BTreeSet::new(), 0), []);
+        }
+        Ok(sources)
     }
 
     fn firewall_number(&mut self, name: Option<&str>) -> usize {
@@ -202,6 +130,7 @@ impl FirewallLogEvidence {
                     name,
                     categories: BTreeSet::new(),
                     records: 0,
+                    slot: self.evidence.slot_count().next(),
                 });
                 self.firewalls.len() - 1
             }
@@ -209,9 +138,9 @@ impl FirewallLogEvidence {
     }
 }
 
-fn evidence_of(record: &FirewallRecord, source_number: u32) -> EvidenceRecord {
+fn evidence_of(record: &FirewallRecord, slot: EvidenceSlot) -> EvidenceRecord {
     EvidenceRecord {
-        source_number,
+        slot,
         time_ns: record.time_ns,
         category: match record.category {
             Some(FirewallCategory::NetworkRule) => EvidenceCategory::Network,

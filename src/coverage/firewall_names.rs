@@ -1,5 +1,7 @@
 //! The firewalls of a snapshot by name, as paths and logs name them.
 
+use std::iter::successors;
+
 use smallvec::SmallVec;
 
 use super::EvidenceSource;
@@ -80,7 +82,26 @@ impl FirewallNames {
         sources.iter().filter_map(doubt).collect()
     }
 
-    fn position(&self, name: &str) -> Option<u16> {
+    /// Finds the firewall that the file or a folder of a path is named after, endings apart; the
+    /// last part that names one counts.
+    pub(super) fn of_path(&self, path: &str) -> Option<u16> {
+        path.rsplit(['/', '\\']).find_map(|part| {
+            let mut stems = successors(Some(part), |stem| Some(stem.rsplit_once('.')?.0));
+            stems.find_map(|stem| self.position(stem))
+        })
+    }
+
+    /// Returns the name at a place.
+    pub(super) fn name(&self, position: u16) -> &str {
+        &self.names[usize::from(position)]
+    }
+
+    /// Returns the only firewall, where there is one.
+    pub(super) fn only(&self) -> Option<u16> {
+        (self.names.len() == 1).then_some(0)
+    }
+
+    pub(super) fn position(&self, name: &str) -> Option<u16> {
         let position = self.names.iter().position(|known| known.eq_ignore_ascii_case(name))?;
         u16::try_from(position).ok()
     }
@@ -113,5 +134,16 @@ mod tests {
             assert_eq!(names.of_log(log), want, "{names:?} {log:?}");
         }
         assert_eq!(two.of_hop("hub nva").to_vec(), [0, 1]);
+        let dotted = FirewallNames::new(["hub", "fw.eu"], []);
+        for (path, want) in [
+            ("captures/HUB.pcap.gz", Some(0)),
+            ("fw.eu/hub-2/x.pcap", Some(1)),
+            ("hub/fw.eu.pcap", Some(1)),
+            ("C:\\hub\\x.pcap", Some(0)),
+            ("hub2.pcap", None),
+            ("-", None),
+        ] {
+            assert_eq!(dotted.of_path(path), want, "{path}");
+        }
     }
 }

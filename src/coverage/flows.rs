@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use ahash::RandomState;
 
 use super::Places;
+use super::firewall_observers::{FirewallObservers, Standing, local_address};
+use super::firewall_set::FirewallSet;
 use super::kept_rows::RowId;
 use super::nearest::{Reach, match_nearest};
-use super::places::{CompiledPlaces, FirewallObservers};
+use super::places::CompiledPlaces;
 use crate::classify::{OutputRow, RowBuffer, RowSink};
 use crate::routing::NextHopClass;
 use crate::spill::{PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom};
@@ -39,8 +41,8 @@ pub struct ObservedFlows {
     open: Vec<ObservedFlow>,
     /// The ranks of the inputs' names, by the inputs' numbers, as far as they were met.
     file_numbers: Vec<Option<u32>>,
-    /// Whether observers are firewalls, by their numbers, as far as they were met.
-    are_firewalls: Vec<Option<bool>>,
+    /// How observers stand to firewalls, by their numbers, as far as they were met.
+    standings: Vec<Option<Standing>>,
     span_ns: (i64, i64),
     flow_count: u64,
     has_log_flows: bool,
@@ -49,7 +51,7 @@ pub struct ObservedFlows {
 /// What the buffers of all threads look at.
 struct Shared {
     places: CompiledPlaces,
-    firewall_observers: FirewallObservers,
+    firewall_observers: Arc<FirewallObservers>,
     hasher: RandomState,
     /// Names of inputs, sorted.
     files: Vec<Arc<str>>,
@@ -75,8 +77,8 @@ pub(super) struct ObservedFlow {
     pub(super) is_denied: bool,
     /// Its beginning was recorded.
     pub(super) shows_begin: bool,
-    /// Recorded at a firewall, or a leg that left one was.
-    pub(super) is_at_firewall: bool,
+    /// The firewalls that it was recorded at, or that a leg of it left.
+    pub(super) recorded_at: FirewallSet,
     /// A firewall put an address of its own in the sender's place: a leg from there was recorded.
     pub(super) is_translated: bool,
     /// To or from the platform.
@@ -174,7 +176,7 @@ impl RowSink for FlowGatherer {
             shared: self.shared.clone(),
             open: Vec::new(),
             file_numbers: Vec::new(),
-            are_firewalls: Vec::new(),
+            standings: Vec::new(),
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
             has_log_flows: false,
@@ -211,7 +213,7 @@ impl ObservedFlows {
             direction: row.direction,
             is_denied: row.status == Some(FlowStatus::Denied),
             shows_begin: row.shows_begin,
-            is_at_firewall: self.is_at_firewall(row),
+            recorded_at: self.recorded_at(row),
             is_translated: false,
             is_platform: row.label.next_hop_class == NextHopClass::Platform,
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
@@ -226,7 +228,7 @@ impl ObservedFlows {
         self.flow_count += 1;
         self.has_log_flows |= flow.direction.is_some();
         let shared = &self.shared;
-        if shared.places.is_firewall(flow.source) {
+        if shared.places.firewall_at(flow.source).is_some() {
             shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
         }
         if flow.direction.is_none() {
@@ -266,12 +268,22 @@ impl ObservedFlows {
         })
     }
 
-    fn is_at_firewall(&mut self, row: &OutputRow<'_>) -> bool {
+    fn recorded_at(&mut self, row: &OutputRow<'_>) -> FirewallSet {
         let target = row.target_resource_id.unwrap_or_default();
-        let holds = || self.shared.firewall_observers.holds(row.mac, target);
-        match row.observer {
-            Some(observer) => *once(&mut self.are_firewalls, observer, holds),
-            None => holds(),
+        let observers = &self.shared.firewall_observers;
+        let standing = || observers.standing(row.mac, target);
+        let standing = match row.observer {
+            Some(observer) => *once(&mut self.standings, observer, standing),
+            None => standing(),
+        };
+        match standing {
+            Standing::Elsewhere => FirewallSet::default(),
+            Standing::At(firewall) => FirewallSet::of(firewall),
+            Standing::PassesOn(network) => {
+                let at =
+                    observers.at_firewall_by_row(network, local_address(row), &self.shared.places);
+                at.map_or_else(FirewallSet::default, FirewallSet::of)
+            }
         }
     }
 }
@@ -301,9 +313,6 @@ impl ObservedFlow {
         (self.start_time_ns, self.file, self.record, self.end_time_ns, self.direction)
     }
 
-    const DIRECTIONS: [Option<FlowDirection>; 3] =
-        [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
-
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let direction = match self.direction {
             None => 0,
@@ -317,7 +326,7 @@ impl ObservedFlow {
             self.ports.is_some(),
             self.is_denied,
             self.shows_begin,
-            self.is_at_firewall,
+            !self.recorded_at.is_empty(),
             self.is_platform,
             self.is_translated,
             self.row.is_some(),
@@ -341,6 +350,9 @@ impl ObservedFlow {
         for number in [self.tuples, self.packets, self.bytes, u64::from(self.file), self.record] {
             record.put_number(number);
         }
+        if !self.recorded_at.is_empty() {
+            record.put_number(self.recorded_at.word());
+        }
         if let Some(row) = self.row {
             record.put_number(row.block.into());
             record.put_number(row.place.into());
@@ -363,10 +375,9 @@ impl ObservedFlow {
             destination,
             ports,
             protocol,
-            direction: Self::DIRECTIONS[usize::from(marks & 3)],
+            direction: FlowDirection::OR_NONE[usize::from(marks & 3)],
             is_denied: is_set(3),
             shows_begin: is_set(4),
-            is_at_firewall: is_set(5),
             is_platform: is_set(6),
             is_translated: is_set(7),
             tuples: record.number(),
@@ -374,6 +385,10 @@ impl ObservedFlow {
             bytes: record.number(),
             file: record.number_u32(),
             record: record.number(),
+            recorded_at: match is_set(5) {
+                true => FirewallSet::of_word(record.number()),
+                false => FirewallSet::default(),
+            },
             row: is_set(8).then(|| RowId::read(record)),
         }
     }
@@ -420,8 +435,9 @@ impl GatheredFlows {
         self.shared.leg_targets.holds(self.hasher.hash_one(flow.target()))
     }
 
-    pub(super) fn is_leg(&self, flow: &ObservedFlow) -> bool {
-        self.shared.places.is_firewall(flow.source)
+    /// Returns the firewall that sent a flow, where its sender is one: then it is a leg.
+    pub(super) fn sent_by(&self, flow: &ObservedFlow) -> Option<FirewallSet> {
+        self.shared.places.firewall_at(flow.source).map(FirewallSet::of)
     }
 }
 
@@ -465,7 +481,9 @@ fn joined(
         }
         each(ObservedFlow {
             tuples: same.iter().map(|record| record.tuples).sum(),
-            is_at_firewall: same.iter().any(|record| record.is_at_firewall),
+            recorded_at: same
+                .iter()
+                .fold(FirewallSet::default(), |all, record| all.union(record.recorded_at)),
             ..*stands
         });
     }
@@ -473,7 +491,7 @@ fn joined(
 
 fn rank(record: &ObservedFlow) -> (u8, i64, u32, u64) {
     let by_observer = match record.direction {
-        _ if record.is_at_firewall => 3,
+        _ if !record.recorded_at.is_empty() => 3,
         Some(FlowDirection::Outbound) => 0,
         None => 1,
         Some(FlowDirection::Inbound) => 2,
@@ -490,7 +508,7 @@ fn rank(record: &ObservedFlow) -> (u8, i64, u32, u64) {
 /// Cost: O(n log n) for n flows.
 pub(super) fn link_legs(
     flows: &mut [ObservedFlow],
-    is_leg: impl Fn(&ObservedFlow) -> bool,
+    sent_by: impl Fn(&ObservedFlow) -> Option<FirewallSet>,
     tolerance_ns: i64,
     mut each: impl FnMut(ObservedFlow),
     mut linked: impl FnMut(&ObservedFlow, &ObservedFlow),
@@ -500,14 +518,15 @@ pub(super) fn link_legs(
     });
     for same_target in flows.chunk_by_mut(|a, b| a.target() == b.target()) {
         let (legs, mut whole): (Vec<ObservedFlow>, Vec<ObservedFlow>) =
-            same_target.iter().partition(|flow| is_leg(flow));
+            same_target.iter().partition(|flow| sent_by(flow).is_some());
         let times = |flows: &[ObservedFlow]| -> Vec<i64> {
             flows.iter().map(|flow| flow.start_time_ns).collect()
         };
         let reach = Reach { before_ns: SAME_FLOW_NS, after_ns: tolerance_ns };
         let mut has_flow = vec![false; legs.len()];
         for (flow, leg) in match_nearest(&times(&whole), &times(&legs), reach) {
-            whole[flow].is_at_firewall = true;
+            let sender = sent_by(&legs[leg]).unwrap_or_default();
+            whole[flow].recorded_at = whole[flow].recorded_at.union(sender);
             whole[flow].is_translated = true;
             whole[flow].tuples += legs[leg].tuples;
             linked(&legs[leg], &whole[flow]);
@@ -515,7 +534,8 @@ pub(super) fn link_legs(
         }
         whole.into_iter().for_each(&mut each);
         for (leg, _) in legs.into_iter().zip(has_flow).filter(|(_, has_flow)| !has_flow) {
-            each(ObservedFlow { is_at_firewall: true, ..leg });
+            let sender = sent_by(&leg).unwrap_or_default();
+            each(ObservedFlow { recorded_at: leg.recorded_at.union(sender), ..leg });
         }
     }
 }
@@ -571,7 +591,7 @@ mod tests {
             direction,
             is_denied: false,
             shows_begin: true,
-            is_at_firewall: false,
+            recorded_at: FirewallSet::default(),
             is_translated: false,
             is_platform: false,
             tuples: 2,
@@ -587,14 +607,18 @@ mod tests {
     fn logical(records: &[ObservedFlow]) -> Vec<(i64, u64, bool)> {
         let mut flows = Vec::new();
         joined(&mut records.to_vec(), |flow| flows.push(flow), |_, _| ());
-        let is_leg = |flow: &ObservedFlow| flow.source.to_string().starts_with("10.13.76.");
+        let sent_by = |flow: &ObservedFlow| {
+            let is_firewall = flow.source.to_string().starts_with("10.13.76.");
+            is_firewall.then(|| FirewallSet::of(Some(0)))
+        };
         let mut linked = Vec::new();
         link_legs(
             &mut flows,
-            is_leg,
+            sent_by,
             5 * SECOND,
             |flow| {
-                linked.push((flow.start_time_ns / SECOND, flow.tuples, flow.is_at_firewall));
+                let is_at_firewall = !flow.recorded_at.is_empty();
+                linked.push((flow.start_time_ns / SECOND, flow.tuples, is_at_firewall));
             },
             |_, _| (),
         );
@@ -637,7 +661,7 @@ mod tests {
     #[test]
     fn a_record_at_the_firewall_shows_that_the_flow_passed() {
         let at_firewall = ObservedFlow {
-            is_at_firewall: true,
+            recorded_at: FirewallSet::of(Some(0)),
             ..flow(10, "192.168.0.4", 5000, Some(FlowDirection::Inbound))
         };
         let flows = [at_firewall, flow(10, "192.168.0.4", 5000, Some(FlowDirection::Inbound))];
@@ -651,7 +675,7 @@ mod tests {
             ports: None,
             protocol: 58,
             is_denied: true,
-            is_at_firewall: true,
+            recorded_at: FirewallSet::of(None),
             is_platform: true,
             is_translated: true,
             end_time_ns: i64::MIN,

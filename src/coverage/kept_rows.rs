@@ -197,9 +197,9 @@ impl KeptRowsBuffer {
         let bytes = &mut self.bytes;
         for index in [
             index_in(&KINDS, &row.kind),
-            index_in(&DIRECTIONS, &row.direction),
-            index_in(&STATES, &row.state),
-            index_in(&STATUSES, &row.status),
+            index_in(&FlowDirection::OR_NONE, &row.direction),
+            index_in(&FlowState::OR_NONE, &row.state),
+            index_in(&FlowStatus::OR_NONE, &row.status),
             index_in(&BASES, &row.counter_basis),
             index_in(&FORMATS, &row.source_format),
             index_in(&TABLE_BASES, &label.route_table_basis),
@@ -322,9 +322,9 @@ fn read<'a>(
         destination,
         ports,
         protocol: marks[11],
-        direction: DIRECTIONS[mark(1)],
-        state: STATES[mark(2)],
-        status: STATUSES[mark(3)],
+        direction: FlowDirection::OR_NONE[mark(1)],
+        state: FlowState::OR_NONE[mark(2)],
+        status: FlowStatus::OR_NONE[mark(3)],
         encryption,
         counters,
         counter_basis: BASES[mark(4)],
@@ -354,21 +354,11 @@ fn read<'a>(
             peer_next_hop_class: mark(9).checked_sub(1).map(|class| NextHopClass::ALL[class]),
         },
         coverage: None,
+        replay: None,
     }
 }
 
 const KINDS: [RecordKind; 3] = [RecordKind::Tuple, RecordKind::Flow, RecordKind::Packet];
-const DIRECTIONS: [Option<FlowDirection>; 3] =
-    [None, Some(FlowDirection::Inbound), Some(FlowDirection::Outbound)];
-const STATES: [Option<FlowState>; 5] = [
-    None,
-    Some(FlowState::Begin),
-    Some(FlowState::Continue),
-    Some(FlowState::End),
-    Some(FlowState::Deny),
-];
-const STATUSES: [Option<FlowStatus>; 3] =
-    [None, Some(FlowStatus::Allowed), Some(FlowStatus::Denied)];
 const BASES: [Option<CounterBasis>; 3] =
     [None, Some(CounterBasis::Delta), Some(CounterBasis::RestartCumulative)];
 const FORMATS: [SourceFormat; 5] = [
@@ -473,6 +463,7 @@ mod tests {
                 peer_next_hop_class: Some(NextHopClass::Firewall),
             },
             coverage: None,
+            replay: None,
         };
         let mut bare = full.clone();
         (bare.ports, bare.mac, bare.encryption, bare.direction) = (None, None, None, None);

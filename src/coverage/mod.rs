@@ -7,8 +7,11 @@
 
 mod evidence;
 mod evidence_verdict;
+mod firewall_evidence;
 mod firewall_logs;
 mod firewall_names;
+mod firewall_observers;
+mod firewall_set;
 mod firewall_traffic;
 mod flows;
 mod kept_rows;
@@ -18,6 +21,7 @@ mod paths;
 mod places;
 mod places_of;
 mod policy;
+mod pool_index;
 mod pools;
 mod report;
 mod row_keeper;
@@ -28,14 +32,16 @@ mod verdict;
 mod verify;
 
 pub use evidence::{EvidenceCategory, EvidenceRecord};
-pub use firewall_logs::{FirewallEvidence, FirewallLogEvidence};
+pub use firewall_evidence::{EvidenceSlot, EvidenceSources, FirewallEvidence};
+pub use firewall_logs::FirewallLogEvidence;
 pub use firewall_traffic::{FirewallTrafficEvidence, FirewallTrafficRows};
 pub use flows::{FlowGatherer, ObservedFlows};
 pub use places::Places;
 pub use policy::{BuiltIn, BuiltInError, Exemption, Policy, PolicyError, Rule, Selector, Via};
 pub use pools::{PoolMember, PoolProblem};
 pub use report::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, Unobservable, Way,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, FlowNote, RuleTotals,
+    Unobservable, Way,
 };
 pub use row_keeper::{KeptFlows, RowKeeper};
 pub use verdict::{FindingCode, Verdict};

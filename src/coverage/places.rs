@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::firewall_names::FirewallNames;
+use super::firewall_observers::FirewallObservers;
 use super::pools::PoolMemberPlace;
 use super::{Policy, Selector, Unobservable};
 use crate::lpm::RangeTable;
+use crate::net::AddressPrefix;
 use crate::net::special::is_internet;
-use crate::net::{AddressPrefix, MacAddress};
 use crate::routing::NextHopClass;
 
 /// The named places of a snapshot, as sets of prefixes. Names are compared without case.
@@ -34,20 +36,14 @@ pub struct Places {
     pub(super) firewall_names: FirewallNames,
     /// By firewall in lower case: the destinations to which it leaves the sender's address as it is.
     pub(super) untranslated: BTreeMap<String, Vec<AddressPrefix>>,
+    /// Which of them has each of [`firewalls`](Self::firewalls).
+    pub(super) firewall_owners: BTreeMap<AddressPrefix, u16>,
     /// Who records flows at a firewall.
-    pub(super) firewall_observers: FirewallObservers,
+    pub(super) firewall_observers: Arc<FirewallObservers>,
     /// The members of application gateways' pools.
     pub(super) pool_members: Vec<PoolMemberPlace>,
     /// What no recording ever shows.
     pub(super) unobservable: Vec<Unobservable>,
-}
-
-/// The NICs and subnets of firewalls, as flow logs name who recorded a flow.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FirewallObservers {
-    pub(super) macs: Vec<MacAddress>,
-    /// Identifiers of NICs and subnets, in lower case.
-    pub(super) ids: Vec<String>,
 }
 
 /// The sets that a policy's selectors stand for.
@@ -58,6 +54,9 @@ pub(super) struct CompiledPlaces {
     private_endpoints: RangeTable,
     firewalls: RangeTable,
 }
+
+/// Stands for a firewall without a place among the names, which number fewer.
+const NOT_NAMED: u32 = u32::MAX;
 
 /// A set of addresses.
 #[derive(Debug)]
@@ -134,6 +133,12 @@ impl Places {
         }
     }
 
+    /// The subnet that has an address; the longest prefix where several do.
+    pub(super) fn subnet_of(&self, address: IpAddr) -> Option<AddressPrefix> {
+        let prefixes = self.subnets.values().flatten().copied();
+        prefixes.filter(|prefix| prefix.contains(address)).max_by_key(|prefix| prefix.length())
+    }
+
     pub(super) fn compile(&self) -> CompiledPlaces {
         let table = |prefixes: &mut dyn Iterator<Item = AddressPrefix>| {
             RangeTable::compile(&prefixes.map(|prefix| (prefix, 0)).collect::<Vec<_>>())
@@ -142,25 +147,18 @@ impl Places {
             .zip(self.virtual_networks.values())
             .flat_map(|(index, spaces)| spaces.iter().map(move |&space| (space, index)))
             .collect();
+        let firewall_at =
+            |prefix| self.firewall_owners.get(prefix).map_or(NOT_NAMED, |&one| u32::from(one));
+        let firewalls: Vec<(AddressPrefix, u32)> =
+            self.firewalls.iter().map(|prefix| (*prefix, firewall_at(prefix))).collect();
         CompiledPlaces {
             on_premises: table(&mut self.on_premises.iter().copied()),
             virtual_networks: RangeTable::compile(&spaces),
             private_endpoints: table(
                 &mut self.private_endpoints.iter().map(|&address| AddressPrefix::host(address)),
             ),
-            firewalls: table(&mut self.firewalls.iter().copied()),
+            firewalls: RangeTable::compile(&firewalls),
         }
-    }
-}
-
-impl FirewallObservers {
-    /// Returns true where a record with this observer was made at a firewall. The subnet of an
-    /// Azure Firewall has one name everywhere.
-    pub(super) fn holds(&self, mac: Option<MacAddress>, target_resource_id: &str) -> bool {
-        let name = target_resource_id.rsplit('/').next().unwrap_or_default();
-        name.eq_ignore_ascii_case("AzureFirewallSubnet")
-            || mac.is_some_and(|mac| self.macs.contains(&mac))
-            || self.ids.iter().any(|id| id.eq_ignore_ascii_case(target_resource_id))
     }
 }
 
@@ -181,8 +179,13 @@ impl CompiledPlaces {
         self.private_endpoints.lookup(address).is_some()
     }
 
-    pub(super) fn is_firewall(&self, address: IpAddr) -> bool {
-        self.firewalls.lookup(address).is_some()
+    /// The firewall with an address, by its place among their names, where that is known.
+    pub(super) fn firewall_at(&self, address: IpAddr) -> Option<Option<u16>> {
+        self.firewalls.lookup(address).map(|one| u16::try_from(one).ok())
+    }
+
+    pub(super) fn is_in_virtual_network(&self, address: IpAddr) -> bool {
+        self.virtual_networks.lookup(address).is_some()
     }
 
     pub(super) fn are_in_one_vnet(&self, a: IpAddr, b: IpAddr) -> bool {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::firewall_names::FirewallNames;
-use super::places::FirewallObservers;
+use super::firewall_observers::FirewallObservers;
 use super::pools::pool_members;
 use super::{Places, unobservable};
-use crate::azure::resources::{AzureFirewall, ResourceId, Resources};
+use crate::azure::resources::{AzureFirewall, Resources};
 use crate::azure::{NextHopType, RouteSource};
 use crate::fib::{SnapshotTables, Source};
 use crate::net::AddressPrefix;
@@ -29,15 +30,28 @@ impl Places {
             untranslated: untranslated(resources),
             ..Self::default()
         };
+        places.add_firewall_owners(tables);
         places.add_tables(tables);
         places.add_resources(resources);
+        places.add_pools(tables, resources);
         places.private_endpoints.sort_unstable();
         places.private_endpoints.dedup();
         places.on_premises.sort_unstable();
         places.on_premises.dedup();
-        places.add_firewall_observers(resources);
+        let observers = FirewallObservers::of(&places, tables, resources);
+        places.firewall_observers = Arc::new(observers);
         places.unobservable = unobservable::of_resources(resources);
         places
+    }
+
+    fn add_firewall_owners(&mut self, tables: &SnapshotTables) {
+        for firewall in tables.owners.firewalls() {
+            let Some(position) = self.firewall_names.position(&firewall.name) else { continue };
+            let addresses = firewall.addresses.iter().map(|&address| AddressPrefix::host(address));
+            for prefix in addresses.chain(firewall.subnets.iter().copied()) {
+                self.firewall_owners.entry(prefix).or_insert(position);
+            }
+        }
     }
 
     fn add_tables(&mut self, tables: &SnapshotTables) {
@@ -99,33 +113,13 @@ impl Places {
         for branch in &resources.hub_branches {
             self.on_premises.extend(&branch.address_prefixes);
         }
-        self.pool_members = pool_members(resources);
+    }
+
+    fn add_pools(&mut self, tables: &SnapshotTables, resources: &Resources) {
+        self.pool_members = pool_members(&tables.pools, resources);
         for member in &self.pool_members {
             self.pools.entry(member.pool.clone()).or_default().extend(member.address);
         }
-    }
-
-    fn add_firewall_observers(&mut self, resources: &Resources) {
-        let is_firewall =
-            |address: IpAddr| self.firewalls.iter().any(|prefix| prefix.contains(address));
-        let mut observers = FirewallObservers::default();
-        for nic in &resources.network_interfaces {
-            let mut addresses =
-                nic.ip_configurations.iter().filter_map(|config| config.private_ip_address);
-            if addresses.any(is_firewall) {
-                observers.macs.extend(nic.mac);
-                observers.ids.push(folded(&nic.header.id));
-            }
-        }
-        let subnets = resources.virtual_networks.iter().flat_map(|network| &network.subnets);
-        for subnet in subnets {
-            let is_firewalls =
-                |space: &AddressPrefix| self.firewalls.iter().any(|prefix| prefix.covers(*space));
-            if subnet.address_prefixes.iter().any(is_firewalls) {
-                observers.ids.push(folded(&subnet.header.id));
-            }
-        }
-        self.firewall_observers = observers;
     }
 }
 
@@ -193,10 +187,6 @@ fn is_private_block(prefix: AddressPrefix) -> bool {
     ["172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
         .iter()
         .any(|block| block.parse() == Ok(prefix))
-}
-
-fn folded(id: &ResourceId) -> String {
-    id.as_str().to_ascii_lowercase()
 }
 
 #[cfg(test)]

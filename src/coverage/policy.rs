@@ -233,6 +233,13 @@ impl BuiltIn {
     }
 }
 
+impl Via {
+    /// Returns true for any firewall and for one by name.
+    pub fn asks_firewall(&self) -> bool {
+        matches!(self, Self::Firewall { .. })
+    }
+}
+
 impl FromStr for Via {
     type Err = String;
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{FindingCode, PoolMember, Verdict};
+use super::{FindingCode, PoolMember, Rule, Verdict};
 use crate::classify::InputSummary;
 use crate::net::AddressPrefix;
 use crate::routing::NextHopClass;
@@ -13,8 +13,11 @@ use crate::traffic::Tally;
 pub struct CoverageReport {
     /// Sums by verdict, in the order of [`Verdict::ALL`], those without a flow left out.
     pub totals: Vec<(Verdict, CoverageTotals)>,
-    /// Sums by rule and verdict, rules in the order of the policy.
-    pub by_rule: Vec<(String, Vec<(Verdict, CoverageTotals)>)>,
+    /// Those of `covered` that a firewall showed: covered by a rule that asks for a firewall, not
+    /// by one that asks for a path of which no firewall could tell.
+    pub seen: CoverageTotals,
+    /// Sums by rule, in the order of the policy.
+    pub by_rule: Vec<RuleTotals>,
     /// Sums by who sent, by what kind of hop, to what kind of place: for a diagram.
     pub by_way: Vec<(Way, CoverageTotals)>,
     /// Flows that rules ask something of, in steps of time: start in nanoseconds, verdict, sums.
@@ -23,6 +26,8 @@ pub struct CoverageReport {
     pub timeline_step_ns: i64,
     /// What is wrong, worst first: by bytes, then code, source and destination.
     pub findings: Vec<Finding>,
+    /// What the user should know of some flows, and is no finding.
+    pub notes: Vec<FlowNote>,
     /// What the user should know and is no finding.
     pub warnings: Vec<String>,
     /// The members of application gateways' pools, each with its flows.
@@ -39,6 +44,17 @@ pub struct CoverageReport {
     pub hashes: Vec<(String, String)>,
     /// False where more than one record in a thousand was damaged: then no percentage is shown.
     pub shows_percentages: bool,
+}
+
+/// What became of the flows of a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleTotals {
+    /// The rule's name.
+    pub rule: String,
+    /// It asks for a firewall, so that what it covers was seen there.
+    pub asks_firewall: bool,
+    /// Sums by verdict, in the order of [`Verdict::ALL`], those without a flow left out.
+    pub totals: Vec<(Verdict, CoverageTotals)>,
 }
 
 /// Sums over logical flows.
@@ -98,6 +114,21 @@ pub struct Finding {
     pub examples: Vec<FlowExample>,
 }
 
+/// What a reader should know of flows to one destination that pass firewalls, and is no finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowNote {
+    /// A stable code: `private_endpoint_without_snat`.
+    pub code: &'static str,
+    /// Receiver of the flows.
+    pub destination: IpAddr,
+    /// The firewalls that they pass, by name or address, with spaces between.
+    pub firewall: String,
+    /// What is to be known, in a sentence.
+    pub message: String,
+    /// The sums of the flows.
+    pub totals: CoverageTotals,
+}
+
 /// A flow as an example of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowExample {
@@ -139,6 +170,17 @@ pub struct EvidenceSource {
     pub to_ns: i64,
     /// How many records it has.
     pub records: u64,
+}
+
+impl RuleTotals {
+    /// Prepares for the flows of a rule.
+    pub(super) fn of(rule: &Rule) -> Self {
+        Self {
+            rule: rule.name.clone(),
+            asks_firewall: rule.via.asks_firewall(),
+            totals: Vec::new(),
+        }
+    }
 }
 
 impl CoverageTotals {

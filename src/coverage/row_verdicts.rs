@@ -70,6 +70,8 @@ pub(super) enum Sign {
     RecordedAtFirewall,
     /// A firewall sent it on with an address of its own.
     SentByFirewall,
+    /// One of its ends is a firewall's address.
+    LegOfFirewall,
 }
 
 impl RowVerdicts {
@@ -209,8 +211,9 @@ impl RowVerdict {
                 Sign::Nothing => 0,
                 Sign::RecordedAtFirewall => 1,
                 Sign::SentByFirewall => 2,
+                Sign::LegOfFirewall => 3,
                 Sign::Log { source_number, is_weak } => {
-                    3 + (u64::from(source_number) << 1 | u64::from(is_weak))
+                    4 + (u64::from(source_number) << 1 | u64::from(is_weak))
                 }
             },
         );
@@ -233,8 +236,9 @@ impl RowVerdict {
             0 => Sign::Nothing,
             1 => Sign::RecordedAtFirewall,
             2 => Sign::SentByFirewall,
+            3 => Sign::LegOfFirewall,
             log => {
-                Sign::Log { source_number: ((log - 3) >> 1) as u32, is_weak: (log - 3) & 1 == 1 }
+                Sign::Log { source_number: ((log - 4) >> 1) as u32, is_weak: (log - 4) & 1 == 1 }
             }
         };
         let dup_of = (record.number() == 1).then(|| (record.number_u32(), record.number()));
@@ -252,12 +256,13 @@ fn read_verdicts(bytes: &[u8], mut each: impl FnMut(RowId, RowVerdict)) {
 
 impl Sign {
     /// Of what shows a flow: the best log, else a record at a firewall.
-    pub(super) fn of(flow: &ObservedFlow, shown: &[ShownAt]) -> Self {
+    pub(super) fn of(flow: &ObservedFlow, shown: &[ShownAt], is_leg: bool) -> Self {
         let log = shown.iter().min_by_key(|at| (at.is_weak, at.source_number));
         match log {
             Some(at) => Self::Log { source_number: at.source_number, is_weak: at.is_weak },
             None if flow.is_translated => Self::SentByFirewall,
-            None if flow.is_at_firewall => Self::RecordedAtFirewall,
+            None if is_leg => Self::LegOfFirewall,
+            None if !flow.recorded_at.is_empty() => Self::RecordedAtFirewall,
             None => Self::Nothing,
         }
     }
@@ -335,6 +340,10 @@ impl RowNames<'_> {
             Sign::Nothing => false,
             Sign::RecordedAtFirewall => {
                 say(evidence, format_args!("recorded at a firewall"));
+                true
+            }
+            Sign::LegOfFirewall => {
+                say(evidence, format_args!("to or from a firewall's address"));
                 true
             }
             Sign::SentByFirewall => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 
@@ -22,6 +23,11 @@ pub(super) struct Sums {
     timeline: BTreeMap<i64, ByVerdict>,
     /// The step of the latest flow: those of one source come in the order of their times.
     open_step: Option<(i64, ByVerdict)>,
+    /// Covered, and shown by a firewall.
+    pub(super) seen: CoverageTotals,
+    /// By private endpoint and the firewalls before it: flows whose answers no known translation
+    /// brings back there.
+    pub(super) endpoints: BTreeMap<(IpAddr, Arc<str>), CoverageTotals>,
     pub(super) findings: AHashMap<FindingKey, FindingSums>,
     /// By position among the pools' members.
     pub(super) pools: BTreeMap<usize, CoverageTotals>,
@@ -137,9 +143,9 @@ impl Sums {
         for (step, sums) in other.timeline {
             self.timeline.entry(step).or_default().add_all(&sums);
         }
-        for (member, totals) in other.pools {
-            self.pools.entry(member).or_default().add(totals);
-        }
+        self.seen.add(other.seen);
+        add_all(&mut self.pools, other.pools);
+        add_all(&mut self.endpoints, other.endpoints);
         for (way, sums) in other.by_way.iter().enumerate() {
             let way = self.way(other.ways[way].clone());
             self.add_way(way, false, sums[0]);
@@ -194,6 +200,12 @@ impl ByVerdict {
 
     fn all(&self) -> impl Iterator<Item = (Verdict, CoverageTotals)> + use<> {
         Verdict::ALL.into_iter().zip(self.0).filter(|(_, totals)| totals.flows > 0)
+    }
+}
+
+fn add_all<K: Ord>(sums: &mut BTreeMap<K, CoverageTotals>, others: BTreeMap<K, CoverageTotals>) {
+    for (key, totals) in others {
+        sums.entry(key).or_default().add(totals);
     }
 }
 

@@ -11,19 +11,24 @@ use smallvec::SmallVec;
 
 use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
+use super::firewall_evidence::GatheredEvidence;
+use super::firewall_set::FirewallSet;
 use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, link_legs};
 use super::kept_rows::BlockOrder;
-use super::mend::{mend, near_miss};
+use super::mend::Cause;
 use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
+use super::pool_index::PoolIndex;
 use super::pools::PoolMemberPlace;
 use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence, Places,
-    Policy, PoolMember, PoolProblem, Unobservable, Verdict, Via, Way, unobservable,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence,
+    FlowNote, Places, Policy, PoolMember, PoolProblem, RuleTotals, Unobservable, Verdict, Via, Way,
+    unobservable,
 };
+use crate::azure::RouteSource;
 use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
 use crate::net::AddressPrefix;
@@ -100,25 +105,28 @@ impl Verifier<'_> {
     fn judge_flows(
         &self,
         flows: FlowGatherer,
-        mut evidence: FirewallEvidence,
+        evidence: FirewallEvidence,
         rows: &mut Option<RowVerdicts>,
     ) -> io::Result<(CoverageReport, Vec<Arc<str>>)> {
         let tolerance_ns = evidence.time_tolerance_ns;
+        let heeds_records = evidence.heeds_records;
         let mut gathered = flows.finish();
         let mut by_source = self.by_source(&mut gathered, tolerance_ns, rows)?;
+        let GatheredEvidence { mut lines, slots, sources } = evidence.finish();
         let context = Context {
             run: self,
             rules: CompiledPolicy::of(self.policy, self.places),
             places: self.places.compile(),
             pool_members: PoolIndex::of(self.places),
-            evidence: Evidence::new(&evidence.sources, &self.places.firewall_names, tolerance_ns),
+            heeds_records,
+            evidence: Evidence::new(&sources, &slots, &self.places.firewall_names, tolerance_ns),
             timeline_step_ns: timeline_step_ns(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
             rows: rows.as_ref().map(RowVerdicts::order),
         };
         let mut judges: Vec<Judge<'_>> = (0..self.threads).map(|_| Judge::new(&context)).collect();
         self.for_each_round(
-            |partition| Ok((by_source.take(partition)?, evidence.lines.take(partition)?)),
+            |partition| Ok((by_source.take(partition)?, lines.take(partition)?)),
             &mut judges,
             |judge, (flows, lines)| {
                 let lines = context.evidence.read_lines(lines);
@@ -132,7 +140,7 @@ impl Verifier<'_> {
         let mut sums = Sums::default();
         judges.into_iter().for_each(|judge| sums.absorb(judge.sums));
         let files = gathered.files();
-        Ok((context.report(sums, files, evidence.sources), files.to_vec()))
+        Ok((context.report(sums, files, sources), files.to_vec()))
     }
 
     /// Brings the logical flows of each source together.
@@ -208,7 +216,7 @@ impl Verifier<'_> {
                 let mut flows = ObservedFlow::read_all(bytes);
                 link_legs(
                     &mut flows,
-                    |flow| gathered.is_leg(flow),
+                    |flow| gathered.sent_by(flow),
                     tolerance_ns,
                     |flow| {
                         let hash = gathered.hasher.hash_one(flow.source);
@@ -284,6 +292,8 @@ struct Context<'r> {
     places: CompiledPlaces,
     pool_members: PoolIndex,
     evidence: Evidence,
+    /// That a flow was recorded at a firewall shows that it passed there.
+    heeds_records: bool,
     timeline_step_ns: i64,
     unobservable: Vec<Unobservable>,
     /// Where kept rows stand.
@@ -306,8 +316,9 @@ struct Judge<'c> {
 struct Pair {
     is_platform: bool,
     is_suspect: bool,
-    /// One end is a firewall's address.
-    is_leg: bool,
+    /// The firewalls that one end is an address of: then its flows are legs of some that passed
+    /// these, whatever the paths between the two addresses do.
+    leg_of: FirewallSet,
     way: usize,
     /// The rules that hold its addresses, and what its paths say of each: where the sender's
     /// address stays, and where a firewall puts its own in its place.
@@ -317,13 +328,10 @@ struct Pair {
     /// A firewall on the way always puts its own address in the sender's place.
     is_translated: bool,
     is_from_internet: bool,
+    /// The firewalls on the way, where they stand before a private endpoint.
+    endpoint_behind: Option<Arc<str>>,
     /// Positions among the members of pools.
     pool_members: SmallVec<[usize; 2]>,
-}
-
-/// The members of pools by their addresses, each with the prefixes of its gateway.
-struct PoolIndex {
-    by_address: AHashMap<IpAddr, Vec<(usize, Vec<AddressPrefix>)>>,
 }
 
 /// The selectors of a policy as sets, in the order of its rules.
@@ -377,12 +385,22 @@ impl<'c> Judge<'c> {
             row_verdicts.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
         }
         sums.add_verdict(verdict, totals);
+        if verdict == Verdict::Covered && context.is_seen(&rules) {
+            sums.seen.add(totals);
+        }
         for &member in &pair.pool_members {
             sums.pools.entry(member).or_default().add(totals);
         }
         if verdict.counts_in_percentages() {
             let step = flow.start_time_ns.div_euclid(context.timeline_step_ns);
             sums.add_step(step, verdict, totals);
+        }
+        if verdict.counts_in_percentages()
+            && let Some(firewall) = &pair.endpoint_behind
+            && !is_translated(flow, pair, shown)
+        {
+            let key = (flow.destination, firewall.clone());
+            sums.endpoints.entry(key).or_default().add(totals);
         }
         if verdict >= Verdict::Unknown {
             rules.iter().for_each(|rule| sums.add_rule(rule.rule, rule.verdict, totals));
@@ -411,10 +429,15 @@ impl<'c> Judge<'c> {
         let places = &context.places;
         let paths = FlowPaths::of(context.run.fib, places, source, destination);
         let policy = context.run.policy;
+        let leg_of = [source, destination]
+            .into_iter()
+            .filter_map(|end| places.firewall_at(end))
+            .fold(FirewallSet::default(), |all, firewall| all.union(FirewallSet::of(firewall)));
         let rules = (0..policy.rules.len()).filter(|&index| {
             let rule = &policy.rules[index];
             context.holds(&context.rules.rules[index], rule.both_ways, source, destination)
                 && !(rule.between_vnets && places.are_in_one_vnet(source, destination))
+                && (leg_of.is_empty() || context.leg_shows(index, leg_of))
         });
         let exemptions = (0..policy.exemptions.len()).filter(|&index| {
             let both_ways = policy.exemptions[index].both_ways;
@@ -423,20 +446,31 @@ impl<'c> Judge<'c> {
         let pair = Pair {
             is_platform: is_platform(source) || is_platform(destination),
             is_suspect: places.is_private_endpoint(source),
-            is_leg: places.is_firewall(source) || places.is_firewall(destination),
+            leg_of,
             way: self.sums.way(context.way(&paths, source, destination)),
             rules: rules
                 .map(|index| {
                     let via = &policy.rules[index].via;
-                    (index, paths.judge(via, false), paths.judge(via, true))
+                    match leg_of.is_empty() {
+                        true => (index, paths.judge(via, false), paths.judge(via, true)),
+                        false => (index, PathVerdict::Met, PathVerdict::Met),
+                    }
                 })
                 .collect(),
             exemptions: exemptions.collect(),
-            passed: context.passed(&paths),
+            passed: match leg_of.is_empty() {
+                true => context.passed(&paths),
+                false => PassedFirewalls { known: leg_of.iter().flatten().collect(), any: true },
+            },
             is_translated: paths
                 .forward_firewalls()
                 .any(|firewall| context.run.places.translates(firewall, destination)),
             is_from_internet: places.is_internet(source),
+            endpoint_behind: places
+                .is_private_endpoint(destination)
+                .then(|| paths.forward_firewalls().collect::<Vec<_>>().join(" "))
+                .filter(|firewalls| !firewalls.is_empty())
+                .map(Arc::from),
             pool_members: context.pool_members.of_pair(source, destination),
         };
         self.pairs.push(pair);
@@ -467,15 +501,19 @@ impl Context<'_> {
         if pair.is_suspect {
             return Verdict::SuspectDirection;
         }
-        // A leg without the flow that it belongs to: it left a firewall, and nothing asks more.
-        if pair.is_leg && flow.is_at_firewall {
-            return Verdict::NotRequired;
-        }
         rules
             .iter()
             .map(|rule| rule.verdict)
             .min_by_key(worst_first)
             .unwrap_or(Verdict::NotRequired)
+    }
+
+    /// Returns true where a rule that asks for a firewall says that the flow was seen there.
+    fn is_seen(&self, rules: &[RuleVerdict]) -> bool {
+        let asked = &self.run.policy.rules;
+        rules
+            .iter()
+            .any(|rule| rule.verdict == Verdict::Covered && asked[rule.rule].via.asks_firewall())
     }
 
     /// What is told of the row of a flow.
@@ -490,7 +528,8 @@ impl Context<'_> {
         let number = |place: usize| u32::try_from(place).expect("a policy is short");
         let stands = rules.iter().min_by_key(|rule| worst_first(&rule.verdict));
         let code = stands.filter(|rule| rule.verdict == verdict).and_then(|rule| rule.code);
-        let sign = Sign::of(flow, shown);
+        let is_leg = !pair.leg_of.is_empty();
+        let sign = Sign::of(flow, shown, is_leg);
         let exemption = pair.exemptions.iter().copied().find(|&index| {
             let exempt = &self.run.policy.exemptions[index];
             is_asked(flow, &exempt.ports, exempt.protocol)
@@ -500,7 +539,7 @@ impl Context<'_> {
             rule: stands.map(|rule| number(rule.rule)),
             reason: match exemption {
                 Some(place) if verdict == Verdict::Exempt => Reason::Exemption(number(place)),
-                _ => Reason::of(verdict, code, sign, pair.is_leg && flow.is_at_firewall),
+                _ => Reason::of(verdict, code, sign, is_leg),
             },
             sign,
             dup_of: None,
@@ -520,6 +559,16 @@ impl Context<'_> {
         holds(source, destination) || (both_ways && holds(destination, source))
     }
 
+    /// Returns true where a leg of a flow that passed these firewalls tells that the flow did what
+    /// a rule asks. What else became of it, and who sent it, a leg does not tell: so it is held
+    /// against no other rule, and its sender is the firewall.
+    fn leg_shows(&self, rule: usize, leg_of: FirewallSet) -> bool {
+        self.run.policy.rules[rule].via.asks_firewall()
+            && self.rules.wanted[rule].as_ref().is_none_or(|wanted| {
+                leg_of.iter().flatten().any(|firewall| wanted.contains(&firewall))
+            })
+    }
+
     fn rule_verdicts(
         &self,
         flow: &ObservedFlow,
@@ -527,15 +576,17 @@ impl Context<'_> {
         shown: &Shown,
     ) -> SmallVec<[RuleVerdict; 4]> {
         let rules = &self.run.policy.rules;
-        let is_translated = pair.is_translated
-            || flow.is_translated
-            || shown.iter().any(|shown| shown.is_application);
+        let is_translated = is_translated(flow, pair, shown);
         pair.rules
             .iter()
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
             .map(|&(index, path, translated)| {
                 let wanted = self.rules.wanted[index].as_deref();
-                let sight = Sight::of(shown, flow.is_at_firewall, wanted, &pair.passed);
+                let recorded_at = match self.heeds_records {
+                    true => flow.recorded_at.union(pair.leg_of),
+                    false => FirewallSet::default(),
+                };
+                let sight = Sight::of(shown, recorded_at, wanted, &pair.passed);
                 let is_expected = || self.is_expected(flow, pair, wanted);
                 let path = if is_translated { translated } else { path };
                 RuleVerdict::of(index, &rules[index].via, path, sight, is_expected)
@@ -619,14 +670,16 @@ impl Context<'_> {
                 },
             )
         });
-        let rules = policy.rules.iter().enumerate();
-        let by_rule =
-            rules.map(|(index, rule)| (rule.name.clone(), sums.of_rule(index).collect())).collect();
+        let mut by_rule: Vec<RuleTotals> = policy.rules.iter().map(RuleTotals::of).collect();
+        for (index, rule) in by_rule.iter_mut().enumerate() {
+            rule.totals.extend(sums.of_rule(index));
+        }
         let step_ns = self.timeline_step_ns;
         CoverageReport {
             by_way: sums.take_ways(),
             pools: self.pools(&sums.pools),
             totals: sums.totals().collect(),
+            seen: sums.seen,
             by_rule,
             timeline: sums
                 .take_timeline()
@@ -635,6 +688,7 @@ impl Context<'_> {
                 .collect(),
             timeline_step_ns: step_ns,
             findings,
+            notes: sums.endpoints.into_iter().map(endpoint_without_translation).collect(),
             warnings,
             unobservable: self.unobservable.clone(),
             evidence_sources,
@@ -703,7 +757,9 @@ impl Context<'_> {
             code,
             message: hop.map_or_else(
                 || code.description().to_owned(),
-                |hop| self.message(code, &hop, receiver, matched.map(|matched| matched.prefix)),
+                |hop| {
+                    self.message(rule, code, &hop, receiver, matched.map(|matched| matched.prefix))
+                },
             ),
             source,
             destination,
@@ -719,6 +775,7 @@ impl Context<'_> {
     /// The route that causes a finding, and the change that would mend it.
     fn message(
         &self,
+        rule: usize,
         code: FindingCode,
         hop: &PathHop,
         receiver: IpAddr,
@@ -735,32 +792,37 @@ impl Context<'_> {
             ),
             _ => format!("{} has no route for {receiver}", table.id),
         };
-        let near_miss = near_miss(code, table, receiver, prefix);
-        format!("{route}; {near_miss}{}", mend(code, table, receiver, prefix))
+        let cause = Cause {
+            code,
+            via: &self.run.policy.rules[rule].via,
+            table,
+            receiver,
+            prefix,
+            is_users_route: explanation.route_source == Some(RouteSource::User),
+            subnet: self.run.places.subnet_of(receiver),
+        };
+        format!("{route}; {}{}", cause.near_miss(), cause.mend())
     }
 }
 
-impl PoolIndex {
-    fn of(places: &Places) -> Self {
-        let mut by_address: AHashMap<IpAddr, Vec<_>> = AHashMap::new();
-        for (index, member) in places.pool_members.iter().enumerate() {
-            if let Some(address) = member.address {
-                by_address.entry(address).or_default().push((index, member.gateway.clone()));
-            }
-        }
-        Self { by_address }
-    }
-
-    /// The members that a flow goes to; without the gateway's subnet whoever sends it counts.
-    fn of_pair(&self, source: IpAddr, destination: IpAddr) -> SmallVec<[usize; 2]> {
-        let members = self.by_address.get(&destination).map(Vec::as_slice).unwrap_or_default();
-        members
-            .iter()
-            .filter(|(_, gateway)| {
-                gateway.is_empty() || gateway.iter().any(|prefix| prefix.contains(source))
-            })
-            .map(|(index, _)| *index)
-            .collect()
+/// What is to be known of flows through a firewall to a private endpoint: its answers follow the
+/// platform and no table, so that only translation is sure to bring them back.
+///
+/// Source: Microsoft, "Use Azure Firewall to inspect traffic destined to a private endpoint" (read
+/// 2026-11-20).
+fn endpoint_without_translation(
+    ((destination, firewall), totals): ((IpAddr, Arc<str>), CoverageTotals),
+) -> FlowNote {
+    FlowNote {
+        code: "private_endpoint_without_snat",
+        destination,
+        message: format!(
+            "the private endpoint {destination} stands behind {firewall}, and nothing tells that \
+             the sender's address is translated there: its answers go the platform's way, which \
+             need not lead back; an application rule, or translation of all addresses, does"
+        ),
+        firewall: firewall.to_string(),
+        totals,
     }
 }
 
@@ -808,6 +870,15 @@ fn by_source_and_time(flows: &[ObservedFlow]) -> Vec<usize> {
         same.sort_unstable_by_key(|entry| flows[place(entry)].time_order());
     }
     order.iter().map(place).collect()
+}
+
+/// Returns true where a firewall on the way is known to put an address of its own in the sender's
+/// place; one that is not on the way has nothing to answer for there.
+fn is_translated(flow: &ObservedFlow, pair: &Pair, shown: &Shown) -> bool {
+    let by_rule = shown.iter().filter(|shown| shown.is_application);
+    pair.is_translated
+        || flow.is_translated && flow.recorded_at.iter().any(|one| pair.passed.may_hold(one))
+        || by_rule.map(|shown| shown.firewall).any(|one| pair.passed.may_be_logged_by(one))
 }
 
 /// What a rule says of ports and protocol.

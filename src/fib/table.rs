@@ -261,6 +261,11 @@ impl Fib {
         Some(Match { prefix: *prefix, source })
     }
 
+    /// Returns the prefixes that a table uses, sorted, each with who made its route.
+    pub fn routes(&self, table: TableId) -> &[(AddressPrefix, RouteSource)] {
+        &self.compiled(table).routes
+    }
+
     /// Returns a next hop.
     pub fn next_hop(&self, id: NextHopId) -> &NextHop {
         &self.next_hops.all[id.index()].next_hop

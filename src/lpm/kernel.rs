@@ -1,4 +1,4 @@
-//! What the batch kernels share: which instructions there are, and reads without bounds checks.
+//! What the batch kernels share: reads without bounds checks.
 //!
 //! Every engine answers one address at a time in safe code. A kernel does the same for many at
 //! once, in a way that lets the processor overlap them, and must give the same answers. It is
@@ -10,98 +10,7 @@
 
 #![expect(unsafe_code, reason = "reads without bounds checks")]
 
-use std::sync::OnceLock;
-
-/// The instructions that kernels may use on this machine.
-///
-/// A value other than [`Isa::PORTABLE`] proves that the machine has them: there is no other way to
-/// get one than to ask the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Isa(Level);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Isa {
-    /// Only what every machine has: the safe code of each engine.
-    pub(super) const PORTABLE: Self = Self(Level::Portable);
-
-    /// Returns the best that this machine has. The environment variable `NEXTHOP_FORCE_PORTABLE`,
-    /// when it is set to anything but nothing and 0, says to use none of it, and
-    /// `NEXTHOP_FORCE_AVX2` to use nothing newer than that.
-    pub(super) fn best() -> Self {
-        static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            let is_forced = |name| {
-                let value = std::env::var_os(name);
-                value.is_some_and(|value| !value.is_empty() && value != "0")
-            };
-            let limit = match () {
-                () if is_forced("NEXTHOP_FORCE_PORTABLE") => "portable",
-                () if is_forced("NEXTHOP_FORCE_AVX2") => "AVX2",
-                () => "",
-            };
-            let available = Self::available();
-            let named = available.iter().position(|isa| isa.as_str() == limit);
-            available[named.unwrap_or(available.len() - 1)]
-        })
-    }
-
-    /// Returns the name in every output.
-    pub(super) fn as_str(self) -> &'static str {
-        match self.0 {
-            Level::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => "AVX2",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => "AVX-512",
-        }
-    }
-
-    /// Returns all that this machine has, the best last.
-    pub(super) fn available() -> Vec<Self> {
-        let mut all = vec![Self::PORTABLE];
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt") {
-                all.push(Self(Level::Avx2));
-                let has_avx512 = has!("avx512f")
-                    && has!("avx512bw")
-                    && has!("avx512dq")
-                    && has!("avx512vl")
-                    && has!("avx512vbmi")
-                    && has!("avx512vbmi2")
-                    && has!("avx512vpopcntdq");
-                if has_avx512 {
-                    all.push(Self(Level::Avx512));
-                }
-            }
-        }
-        all
-    }
-
-    /// Returns true when there are AVX2, BMI1, BMI2 and POPCNT.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn has_avx2(self) -> bool {
-        self.0 >= Level::Avx2
-    }
-
-    /// Returns true when there are those, and of AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ:
-    /// what processors from Ice Lake and Zen 4 on have.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn has_avx512(self) -> bool {
-        self.0 >= Level::Avx512
-    }
-}
+pub(super) use crate::instructions::Isa;
 
 /// Reads an item whose place was checked when the table was made. Tests check it again.
 ///
@@ -117,8 +26,8 @@ pub(super) unsafe fn at<T: Copy>(items: &[T], index: usize) -> T {
 
 /// The places in a burst whose addresses are not yet done.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Places {
-    list: [u8; Self::MAX],
+pub(super) struct Places<const N: usize> {
+    list: [u8; N],
     count: usize,
 }
 
@@ -142,17 +51,16 @@ static PLACES_OF_MARKS: [u64; 256] = {
 };
 
 #[cfg(target_arch = "x86_64")]
-impl Places {
-    /// The most places: few enough that what a burst asks for still is in the cache when it is
-    /// read.
-    pub(super) const MAX: usize = 128;
+impl<const N: usize> Places<N> {
+    const FITS: () = assert!(N <= 256 && N.is_multiple_of(8), "a place is a byte");
 
     /// Lists the places of the numbers that are not 0. Costs little where there are few.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) fn not_zero(numbers: &[u32; Self::MAX]) -> Self {
+    pub(super) fn not_zero(numbers: &[u32; N]) -> Self {
         use std::arch::x86_64::*;
-        let mut places = Self { list: [0; Self::MAX], count: 0 };
+        const { Self::FITS };
+        let mut places = Self { list: [0; N], count: 0 };
         for (chunk, numbers) in numbers.as_chunks::<8>().0.iter().enumerate() {
             // SAFETY: eight numbers are 32 bytes.
             let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
@@ -173,9 +81,11 @@ impl Places {
     /// the instructions of going over a list. Half of all time in a tree of ranges went into that.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) fn marked(numbers: &[u32; Self::MAX], mask: u32, bits: u32) -> Self {
+    pub(super) fn marked(numbers: &[u32; N], mask: u32, bits: u32) -> Self {
         use std::arch::x86_64::*;
-        let mut places = Self { list: [0; Self::MAX], count: 0 };
+        const { Self::FITS };
+        // Apart from each other: in a structure the count would go through memory every time.
+        let (mut list, mut count) = ([0; N], 0);
         let (mask, bits) = (_mm256_set1_epi32(mask as i32), _mm256_set1_epi32(bits as i32));
         for (chunk, numbers) in numbers.as_chunks::<8>().0.iter().enumerate() {
             // SAFETY: eight numbers are 32 bytes.
@@ -185,17 +95,10 @@ impl Places {
             let eight = PLACES_OF_MARKS[marks as usize] + chunk as u64 * 0x0808_0808_0808_0808;
             // SAFETY: as many chunks of eight came before, none of which listed more than eight, so
             // that there is room for eight bytes.
-            unsafe {
-                places
-                    .list
-                    .as_mut_ptr()
-                    .add(places.count)
-                    .cast::<[u8; 8]>()
-                    .write(eight.to_le_bytes());
-            }
-            places.count += marks.count_ones() as usize;
+            unsafe { list.as_mut_ptr().add(count).cast::<[u8; 8]>().write(eight.to_le_bytes()) };
+            count += marks.count_ones() as usize;
         }
-        places
+        Self { list, count }
     }
 
     #[inline(always)]
@@ -217,12 +120,12 @@ mod tests {
         let mut random = crate::lpm::sample::Random::new(1);
         for round in 0..1_000 {
             // From no mark to all of them.
-            let numbers = std::array::from_fn(|_| match random.below(1_000) < round {
+            let numbers: [u32; 256] = std::array::from_fn(|_| match random.below(1_000) < round {
                 true => random.next_bits() as u32 | 6,
                 false => random.next_bits() as u32 & !2,
             });
             let want = |is_wanted: fn(u32) -> bool| -> Vec<u8> {
-                (0u8..128).filter(|&place| is_wanted(numbers[usize::from(place)])).collect()
+                (0u8..=255).filter(|&place| is_wanted(numbers[usize::from(place)])).collect()
             };
             // SAFETY: the machine has AVX2, and with it the older ones: `available` asked.
             let (marked, not_zero) =

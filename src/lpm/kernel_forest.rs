@@ -77,7 +77,7 @@ pub(super) struct ForestTables {
 }
 
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = Places::MAX;
+const BURST: usize = 128;
 
 impl Handle {
     /// Describes a table that is nothing but its base.
@@ -208,6 +208,18 @@ impl Line {
         self.0[Self::LENGTH - 1] == i16::MAX
     }
 
+    /// Returns a leaf's value, so many bytes behind the first one.
+    ///
+    /// # Safety
+    ///
+    /// The bytes are twice a rank.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn value_behind(&self, bytes: usize) -> u16 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.as_ptr().add(Self::LENGTH).byte_add(bytes).cast::<u16>().read() }
+    }
+
     fn value(&self, address: u32) -> u16 {
         self.0[Self::LENGTH + self.rank::<{ Self::LENGTH }>(address)] as u16
     }
@@ -283,19 +295,18 @@ impl ForestTables {
         addresses: &[u32],
         values: &mut [u16],
     ) {
-        assert!(tables.iter().all(|&table| (table as usize) < self.handles.len()), "no such table");
+        // All of them without a branch, which is a vector's work.
+        let table_count = self.handles.len();
+        let is_one_missing =
+            tables.iter().fold(false, |any, &table| any | (table as usize >= table_count));
+        assert!(!is_one_missing, "no such table");
         #[cfg(target_arch = "x86_64")]
         if isa.has_avx2() {
-            let bursts = tables.chunks(BURST).zip(addresses.chunks(BURST));
-            for ((tables, addresses), values) in bursts.zip(values.chunks_mut(BURST)) {
+            let bursts = tables.chunks(2 * BURST).zip(addresses.chunks(2 * BURST));
+            for ((tables, addresses), values) in bursts.zip(values.chunks_mut(2 * BURST)) {
                 // SAFETY: the machine has what the kernel is compiled for, and the tables were
                 // checked.
-                unsafe {
-                    match isa.has_avx512() {
-                        true => self.lookup_burst_avx512(tables, addresses, values),
-                        false => self.lookup_burst_avx2(tables, addresses, values),
-                    }
-                }
+                unsafe { self.lookup_bursts_avx2(tables, addresses, values) };
             }
             return;
         }
@@ -312,88 +323,67 @@ impl ForestTables {
             + size_of_val(&*self.lines)
     }
 
+    /// Looks two bursts up: the lines of the first are on their way while the steps before those are
+    /// taken for the second.
+    ///
     /// # Safety
     ///
     /// Every table is there.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    unsafe fn lookup_burst_avx2(&self, tables: &[u32], addresses: &[u32], values: &mut [u16]) {
-        // SAFETY: the caller's promise; a leaf is 64 bytes, aligned to as many.
-        unsafe {
-            self.lookup_burst(tables, addresses, values, |line, address| {
-                use std::arch::x86_64::*;
-                let lasts = _mm256_load_si256(line.0.as_ptr().cast());
-                let beyond = _mm256_cmpgt_epi16(_mm256_set1_epi16(key(address as u16)), lasts);
-                // Two bits for each last.
-                _mm256_movemask_epi8(beyond).count_ones() as usize / 2
-            });
+    unsafe fn lookup_bursts_avx2(&self, tables: &[u32], addresses: &[u32], values: &mut [u16]) {
+        let mut lines = [[0; BURST]; 2];
+        let bursts = tables.chunks(BURST).zip(addresses.chunks(BURST));
+        for ((tables, addresses), lines) in bursts.zip(&mut lines) {
+            // SAFETY: the caller's promise.
+            unsafe { self.ask_for_lines(tables, addresses, lines) };
+        }
+        let bursts = addresses.chunks(BURST).zip(values.chunks_mut(BURST));
+        for ((addresses, values), lines) in bursts.zip(&lines) {
+            // SAFETY: those are the lines of these addresses.
+            unsafe { self.read_lines(lines, addresses, values) };
         }
     }
 
+    /// Finds the line of each address, and asks for it.
+    ///
+    /// What is read and what is made of it are loops apart, since of the latter the compiler makes
+    /// vectors: in one loop all would be done address by address.
+    ///
     /// # Safety
     ///
     /// Every table is there.
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl")]
-    unsafe fn lookup_burst_avx512(&self, tables: &[u32], addresses: &[u32], values: &mut [u16]) {
-        // SAFETY: the caller's promise; a leaf is 64 bytes, aligned to as many.
-        unsafe {
-            self.lookup_burst(tables, addresses, values, |line, address| {
-                use std::arch::x86_64::*;
-                let lasts = _mm256_load_si256(line.0.as_ptr().cast());
-                let key = _mm256_set1_epi16(key(address as u16));
-                _mm256_cmplt_epi16_mask(lasts, key).count_ones() as usize
-            });
-        }
-    }
-
-    /// Looks a burst up; `rank` counts the lasts of a leaf that an address is beyond.
-    ///
-    /// # Safety
-    ///
-    /// Every table is there, and the machine has AVX2, BMI and POPCNT.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    unsafe fn lookup_burst(
-        &self,
-        tables: &[u32],
-        addresses: &[u32],
-        values: &mut [u16],
-        rank: impl Fn(&Line, u32) -> usize,
-    ) {
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    unsafe fn ask_for_lines(&self, tables: &[u32], addresses: &[u32], lines: &mut [u32; BURST]) {
+        let count = addresses.len();
         let mut leads = [0u32; BURST];
         for ((lead, &table), &address) in leads.iter_mut().zip(tables).zip(addresses) {
             // SAFETY: the caller's promise. A base has an entry for each /8.
-            let entry = unsafe {
+            *lead = unsafe {
                 let handle = at(&self.handles, table as usize);
                 let of_base = at(&self.entries, handle.base as usize + (address >> 24) as usize);
-                Entry(select_unpredictable(handle.is_own(address), handle.own.0, of_base.0))
+                select_unpredictable(handle.is_own(address), handle.own.0, of_base.0)
             };
-            *lead = entry.index(address);
-            prefetch(&self.leads, *lead as usize);
         }
-        let mut lines = [0u32; BURST];
-        let mut any = 0;
-        for ((lead, line), &address) in leads.iter_mut().zip(&mut lines).zip(addresses) {
+        for (lead, &address) in leads.iter_mut().zip(addresses) {
+            *lead = Entry(*lead).index(address);
+        }
+        for &lead in &leads[..count] {
+            prefetch(&self.leads, lead as usize);
+        }
+        for lead in &mut leads[..count] {
             // SAFETY: the entry of a base or of a block leads to a lead.
-            let found = unsafe { at(&self.leads, *lead as usize) };
-            *line = found.index(address);
-            prefetch(&self.lines, *line as usize);
-            *lead = found.0;
-            any |= found.0;
+            *lead = unsafe { at(&self.leads, *lead as usize) }.0;
         }
-        if any & Lead::DEEP != 0 {
-            // SAFETY: the machine has what the step is compiled for, and those are leads.
-            unsafe { self.descend(&leads, &mut lines, addresses) };
+        for ((line, &lead), &address) in lines.iter_mut().zip(&leads).zip(addresses) {
+            *line = Lead(lead).index(address);
         }
-        for ((value, &line), &address) in values.iter_mut().zip(&lines).zip(addresses) {
-            // SAFETY: a lead without depth leads to a leaf, and a tree ends in one, whose last
-            // last no address is beyond: `new` checked it.
-            *value = unsafe {
-                let line = self.lines.get_unchecked(line as usize);
-                *line.0.get_unchecked(Line::LENGTH + rank(line, address)) as u16
-            };
+        for &line in &lines[..count] {
+            prefetch(&self.lines, line as usize);
         }
+        // SAFETY: those are leads, and where they lead.
+        unsafe { self.descend(&leads, lines, addresses) };
     }
 
     /// Takes those addresses whose lead is to a tree from its root to their leaf, all of them one
@@ -406,6 +396,9 @@ impl ForestTables {
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     unsafe fn descend(&self, leads: &[u32; BURST], lines: &mut [u32; BURST], addresses: &[u32]) {
         // Behind the addresses there is no lead, 0, which is to no tree.
+        if leads.iter().fold(0, |any, lead| any | lead) & Lead::DEEP == 0 {
+            return;
+        }
         let places = Places::marked(leads, Lead::DEEP, Lead::DEEP);
         for step in 0..Line::DEPTH_MAX {
             for &place in places.as_slice() {
@@ -422,6 +415,22 @@ impl ForestTables {
             }
         }
     }
+
+    /// # Safety
+    ///
+    /// `lines` are those of the addresses.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    unsafe fn read_lines(&self, lines: &[u32; BURST], addresses: &[u32], values: &mut [u16]) {
+        for ((value, &line), &address) in values.iter_mut().zip(lines).zip(addresses) {
+            // SAFETY: a lead without depth leads to a leaf, and a tree ends in one, whose last
+            // last no address is beyond: `new` checked it.
+            *value = unsafe {
+                let line = self.lines.get_unchecked(line as usize);
+                line.value_behind(twice_the_rank(line, address))
+            };
+        }
+    }
 }
 
 /// Returns true when a tree of lines of this depth is whole.
@@ -431,6 +440,18 @@ fn is_tree(lines: &[Line], root: usize, depth: usize) -> bool {
     let last_child = line.rank::<{ Line::CHILDREN }>(0xFFFF);
     let child = |rank: usize| root + 1 + rank * Line::TREE_LENGTHS[below];
     last_child < Line::CHILDREN && (0..=last_child).all(|rank| is_tree(lines, child(rank), below))
+}
+
+/// Counts two for each last of a leaf that an address is beyond.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+#[inline]
+fn twice_the_rank(line: &Line, address: u32) -> usize {
+    use std::arch::x86_64::*;
+    // SAFETY: a leaf is 64 bytes, aligned to as many.
+    let lasts = unsafe { _mm256_load_si256(line.0.as_ptr().cast()) };
+    let beyond = _mm256_cmpgt_epi16(_mm256_set1_epi16(key(address as u16)), lasts);
+    _mm256_movemask_epi8(beyond).count_ones() as usize
 }
 
 /// Counts the lasts of a line of a tree that an address is beyond.

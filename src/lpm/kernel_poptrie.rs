@@ -51,8 +51,9 @@ pub(super) struct PoptrieTables<L> {
     pub(super) leaves: HugeSlice<L>,
 }
 
+/// Few enough that what a burst asks for still is in the cache when it is read.
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = Places::MAX;
+const BURST: usize = 128;
 
 /// Marks the index of a node among those of leaves.
 const DEEPER: u32 = 1 << 31;
@@ -214,8 +215,8 @@ impl Node {
         // The first leaf's bit is set, whatever slots lead to nodes before it, so that the count is
         // not 0 (where the slot leads to a node it may be, and the result is nothing). For slot 63
         // the shift leaves 0, and the mask is all ones.
-        let up_to_slot = (2u64 << slot).wrapping_sub(1);
-        self.base0.wrapping_add((self.leafvec & up_to_slot).count_ones()).wrapping_sub(1)
+        let up_to_slot = self.leafvec << (!slot & 63);
+        self.base0.wrapping_add(up_to_slot.count_ones()).wrapping_sub(1)
     }
 }
 

@@ -69,8 +69,10 @@ pub(super) struct TreeTables {
     lines: HugeSlice<Line>,
 }
 
+/// The most that [`Places`] can list: every level waits for its last reads once a burst, however few
+/// addresses come that far.
 #[cfg(target_arch = "x86_64")]
-const BURST: usize = Places::MAX;
+const BURST: usize = 256;
 
 impl Pointer {
     /// The highest number of blocks, and of lines.

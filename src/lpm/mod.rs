@@ -65,7 +65,7 @@ pub use table::{LpmTable, Route};
 /// # Examples
 ///
 /// ```
-/// assert!(["portable", "AVX2", "AVX-512"].contains(&nexthop::lpm::instructions()));
+/// assert!(["portable", "AVX2"].contains(&nexthop::lpm::instructions()));
 /// ```
 pub fn instructions() -> &'static str {
     kernel::Isa::best().as_str()

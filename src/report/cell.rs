@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 
 use super::{Column, TimeUnit};
-use crate::classify::OutputRow;
+use crate::classify::{LabelColumns, OutputRow, ReplayColumns};
 use crate::net::{AddressPrefix, MacAddress, protocol};
 use crate::routing::RouteTableBasis;
 use crate::traffic::SourceFormat;
@@ -38,7 +38,6 @@ pub(super) enum Cell<'a> {
 impl<'a> Cell<'a> {
     /// Returns the value of `column`.
     pub(super) fn of(column: Column, row: &OutputRow<'a>) -> Self {
-        let label = &row.label;
         match column {
             Column::RecordKind => Self::Word(row.kind.as_str()),
             Column::FlowTime | Column::FlowStartTime => Self::Time(row.start_time_ns),
@@ -69,6 +68,28 @@ impl<'a> Cell<'a> {
             Column::SourceFile => Self::Text(row.source_file),
             Column::SourceRecord => Self::Number(row.source_record),
             Column::Partial => Self::Bool(row.is_partial),
+            Column::RouteTableId
+            | Column::RouteTableBasis
+            | Column::LookupIp
+            | Column::MatchedPrefix
+            | Column::RouteSource
+            | Column::NextHopType
+            | Column::NextHopIp
+            | Column::NextHopName
+            | Column::NextHopClass
+            | Column::PeerNextHopClass => Self::of_label(column, &row.label),
+            Column::Required => text(row.coverage.and_then(|coverage| coverage.required)),
+            Column::Coverage => word(row.coverage.map(|coverage| coverage.verdict)),
+            Column::CoverageReason => text(row.coverage.map(|coverage| coverage.reason)),
+            Column::Evidence => text(row.coverage.and_then(|coverage| coverage.evidence)),
+            Column::DupOf => text(row.coverage.and_then(|coverage| coverage.dup_of)),
+            _ => row.replay.as_ref().map_or(Self::Null, |replay| Self::of_replay(column, replay)),
+        }
+    }
+
+    /// Returns the value of a column that a label fills.
+    fn of_label(column: Column, label: &LabelColumns<'a>) -> Self {
+        match column {
             Column::RouteTableId => text(label.route_table_id),
             Column::RouteTableBasis => {
                 Self::Word(label.route_table_basis.map_or("none", |basis| match basis {
@@ -87,11 +108,27 @@ impl<'a> Cell<'a> {
             Column::NextHopName => text(label.next_hop_name),
             Column::NextHopClass => Self::Word(label.next_hop_class.as_str()),
             Column::PeerNextHopClass => word(label.peer_next_hop_class.map(|class| class.as_str())),
-            Column::Required => text(row.coverage.and_then(|coverage| coverage.required)),
-            Column::Coverage => word(row.coverage.map(|coverage| coverage.verdict)),
-            Column::CoverageReason => text(row.coverage.map(|coverage| coverage.reason)),
-            Column::Evidence => text(row.coverage.and_then(|coverage| coverage.evidence)),
-            Column::DupOf => text(row.coverage.and_then(|coverage| coverage.dup_of)),
+            _ => unreachable!("{column} is filled by no label"),
+        }
+    }
+
+    /// Returns the value of a column that a replay fills.
+    fn of_replay(column: Column, replay: &ReplayColumns<'a>) -> Self {
+        let of_label = |column| Self::of_label(column, &replay.label);
+        match column {
+            Column::AfterDestIp => Self::Address(replay.destination),
+            Column::AfterRouteTableId => of_label(Column::RouteTableId),
+            Column::AfterRouteTableBasis => of_label(Column::RouteTableBasis),
+            Column::AfterLookupIp => of_label(Column::LookupIp),
+            Column::AfterMatchedPrefix => of_label(Column::MatchedPrefix),
+            Column::AfterRouteSource => of_label(Column::RouteSource),
+            Column::AfterNextHopType => of_label(Column::NextHopType),
+            Column::AfterNextHopIp => of_label(Column::NextHopIp),
+            Column::AfterNextHopName => of_label(Column::NextHopName),
+            Column::AfterNextHopClass => of_label(Column::NextHopClass),
+            Column::AfterPeerNextHopClass => of_label(Column::PeerNextHopClass),
+            Column::ChangeReason => Self::Text(replay.reason),
+            _ => unreachable!("{column} is filled by no replay"),
         }
     }
 

@@ -10,8 +10,8 @@ use super::json::{Books, ByKey};
 use super::neutral_json::write_json_lines;
 use crate::classify::InputSummary;
 use crate::coverage::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, PoolMember, PoolProblem,
-    Unobservable, Verdict, Way,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FlowExample, FlowNote, PoolMember,
+    PoolProblem, RuleTotals, Unobservable, Verdict, Way,
 };
 use crate::routing::NextHopClass;
 
@@ -58,6 +58,7 @@ struct Report<'a> {
     evidence_sources: Vec<EvidenceJson<'a>>,
     pools: Vec<PoolMemberJson<'a>>,
     unobservable: Vec<UnobservableJson<'a>>,
+    notes: Vec<NoteJson<'a>>,
     warnings: &'a [String],
     findings: Findings<'a>,
 }
@@ -70,6 +71,8 @@ struct Denominators {
     expected: Sums,
     /// Every recorded flow, whatever the verdict.
     observed: Sums,
+    /// The covered flows that a firewall showed.
+    seen: Sums,
     /// Places that no log records.
     unobservable: u64,
     /// Records that could not be read.
@@ -80,6 +83,8 @@ struct Denominators {
 struct Rule<'a> {
     rule: &'a str,
     expected: Sums,
+    /// Shown by a firewall; null for a rule that asks for none.
+    seen: Option<Sums>,
     totals: ByKey<Sums>,
 }
 
@@ -147,6 +152,16 @@ struct PoolMemberJson<'a> {
 }
 
 #[derive(Serialize)]
+struct NoteJson<'a> {
+    code: &'static str,
+    message: &'a str,
+    destination: String,
+    firewall: &'a str,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+#[derive(Serialize)]
 struct UnobservableJson<'a> {
     code: &'static str,
     place: &'a str,
@@ -154,7 +169,7 @@ struct UnobservableJson<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingJson<'a> {
+pub(super) struct FindingJson<'a> {
     verdict: &'static str,
     rule: &'a str,
     code: &'static str,
@@ -181,7 +196,7 @@ struct ExampleJson<'a> {
 }
 
 #[derive(Serialize)]
-struct Sums {
+pub(super) struct Sums {
     flows: u64,
     tuples: u64,
     packets: u64,
@@ -210,6 +225,7 @@ impl<'a> Report<'a> {
             evidence_sources: report.evidence_sources.iter().map(EvidenceJson::new).collect(),
             pools: report.pools.iter().map(PoolMemberJson::new).collect(),
             unobservable: report.unobservable.iter().map(UnobservableJson::new).collect(),
+            notes: report.notes.iter().map(NoteJson::new).collect(),
             warnings: &report.warnings,
             findings: Findings(&report.findings),
         }
@@ -224,6 +240,7 @@ impl Denominators {
             shows_percentages: report.shows_percentages,
             expected: Sums::new(report.denominator()),
             observed: Sums::new(observed),
+            seen: Sums::new(report.seen),
             unobservable: report.unobservable.len() as u64,
             skipped: report.total.damaged_total(),
         }
@@ -231,9 +248,14 @@ impl Denominators {
 }
 
 impl<'a> Rule<'a> {
-    fn new((name, totals): &'a (String, Vec<(Verdict, CoverageTotals)>)) -> Self {
-        let expected = Sums::new(Shares::of(totals).judged);
-        Self { rule: name, expected, totals: by_verdict(totals) }
+    fn new(rule: &'a RuleTotals) -> Self {
+        let shares = Shares::of_rule(rule);
+        Self {
+            rule: &rule.rule,
+            expected: Sums::new(shares.judged),
+            seen: rule.asks_firewall.then(|| Sums::new(shares.seen)),
+            totals: by_verdict(&rule.totals),
+        }
     }
 }
 
@@ -277,6 +299,18 @@ impl<'a> EvidenceJson<'a> {
     }
 }
 
+impl<'a> NoteJson<'a> {
+    fn new(note: &'a FlowNote) -> Self {
+        Self {
+            code: note.code,
+            message: &note.message,
+            destination: note.destination.to_string(),
+            firewall: &note.firewall,
+            sums: Sums::new(note.totals),
+        }
+    }
+}
+
 impl<'a> UnobservableJson<'a> {
     fn new(place: &'a Unobservable) -> Self {
         Self { code: place.code, place: &place.place, message: &place.message }
@@ -284,7 +318,7 @@ impl<'a> UnobservableJson<'a> {
 }
 
 impl<'a> FindingJson<'a> {
-    fn new(finding: &'a Finding) -> Self {
+    pub(super) fn new(finding: &'a Finding) -> Self {
         Self {
             verdict: finding.verdict.as_str(),
             rule: &finding.rule,
@@ -357,7 +391,7 @@ fn inputs(report: &CoverageReport) -> Vec<InputJson<'_>> {
     inputs.chain(others).collect()
 }
 
-fn by_verdict(totals: &[(Verdict, CoverageTotals)]) -> ByKey<Sums> {
+pub(super) fn by_verdict(totals: &[(Verdict, CoverageTotals)]) -> ByKey<Sums> {
     ByKey(totals.iter().map(|(verdict, totals)| (verdict.as_str(), Sums::new(*totals))).collect())
 }
 
@@ -425,16 +459,16 @@ mod tests {
             },
             "denominators": {
                 "shows_percentages": true, "expected": sums(14, 131, 9_004_100),
-                "observed": sums(25, 142, 9_005_200), "unobservable": 1, "skipped": 2
+                "observed": sums(25, 142, 9_005_200), "seen": sums(7, 70, 7_000_000), "unobservable": 1, "skipped": 2
             },
             "by_rule": [
-                {"rule": rule, "expected": sums(11, 101, 9_001_100), "totals": {
+                {"rule": rule, "expected": sums(11, 101, 9_001_100), "seen": sums(7, 70, 7_000_000), "totals": {
                     "one_way": sums(1, 10, 1000), "bypass": sums(2, 20, 2_000_000),
                     "missing": sums(1, 1, 100), "covered": sums(7, 70, 7_000_000)
                 }},
-                {"rule": "spoke to spoke", "expected": sums(3, 30, 3000),
+                {"rule": "spoke to spoke", "expected": sums(3, 30, 3000), "seen": sums(0, 0, 0),
                     "totals": {"covered_unconfirmed": sums(3, 30, 3000)}},
-                {"rule": "internet egress", "expected": sums(0, 0, 0), "totals": {}}
+                {"rule": "internet egress", "expected": sums(0, 0, 0), "seen": null, "totals": {}}
             ],
             "by_way": [
                 {"source_group": "hub/GatewaySubnet", "next_hop_class": "firewall",
@@ -471,6 +505,11 @@ mod tests {
                 "code": "app_service_integration", "place": "spoke/app-integration",
                 "message": "flow logs never record the App Service instances of this subnet"
             }],
+            "notes": [{
+                "code": "private_endpoint_without_snat", "message": "its answers may go elsewhere",
+                "destination": "10.13.77.6", "firewall": "hub-firewall",
+                "flows": 7, "tuples": 14, "packets": 70, "bytes": 7_000_000
+            }],
             "warnings": ["7 flows were seen at hub-firewall, though no route leads there"]
         });
         assert_eq!(value, all_but_findings);
@@ -495,6 +534,8 @@ mod tests {
                 "/pools/0/health",
                 "/unobservable/0/place",
                 "/unobservable/0/message",
+                "/notes/0/message",
+                "/notes/0/firewall",
                 "/warnings/0",
                 "/findings/0/rule",
                 "/findings/0/message",

@@ -2,8 +2,8 @@
 
 use crate::classify::InputSummary;
 use crate::coverage::{
-    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FlowExample, PoolMember,
-    PoolProblem, Unobservable, Verdict, Way,
+    CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FlowExample, FlowNote,
+    PoolMember, PoolProblem, RuleTotals, Unobservable, Verdict, Way,
 };
 use crate::routing::NextHopClass;
 use crate::traffic::{Damage, InputName, NotApplicable, SourceFormat, Tally, Unknown};
@@ -68,10 +68,19 @@ pub(super) fn sample(mut text: impl FnMut(&str) -> String) -> CoverageReport {
             covered,
             unconfirmed,
         ],
+        seen: totals(7, 70, 7_000_000),
         by_rule: vec![
-            (text("on-premises to private endpoints"), vec![one_way, bypass, missing, covered]),
-            (text("spoke to spoke"), vec![unconfirmed]),
-            (text("internet egress"), Vec::new()),
+            RuleTotals {
+                rule: text("on-premises to private endpoints"),
+                asks_firewall: true,
+                totals: vec![one_way, bypass, missing, covered],
+            },
+            RuleTotals {
+                rule: text("spoke to spoke"),
+                asks_firewall: true,
+                totals: vec![unconfirmed],
+            },
+            RuleTotals { rule: text("internet egress"), asks_firewall: false, totals: Vec::new() },
         ],
         by_way: vec![
             (
@@ -103,6 +112,13 @@ pub(super) fn sample(mut text: impl FnMut(&str) -> String) -> CoverageReport {
         timeline_step_ns: 60_000_000_000,
         findings: sample_findings(text),
         warnings: vec![text("7 flows were seen at hub-firewall, though no route leads there")],
+        notes: vec![FlowNote {
+            code: "private_endpoint_without_snat",
+            destination: "10.13.77.6".parse().unwrap(),
+            firewall: text("hub-firewall"),
+            message: text("its answers may go elsewhere"),
+            totals: totals(7, 70, 7_000_000),
+        }],
         pools: vec![PoolMember {
             pool: text("appgw/claims"),
             member: text("claims.example.net"),

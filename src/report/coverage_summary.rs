@@ -7,7 +7,9 @@ use ahash::AHashMap;
 use jiff::Timestamp;
 
 use super::display::{bytes, grouped, percent};
-use crate::coverage::{CoverageReport, CoverageTotals, Finding, FindingCode, FlowExample, Verdict};
+use crate::coverage::{
+    CoverageReport, CoverageTotals, Finding, FindingCode, FlowExample, RuleTotals, Verdict,
+};
 use crate::net::AddressPrefix;
 use crate::routing::NextHopClass;
 
@@ -37,7 +39,7 @@ pub(super) struct Shares {
     pub(super) judged: CoverageTotals,
     /// They take the path.
     pub(super) as_required: CoverageTotals,
-    /// And a log shows them.
+    /// And a firewall showed them.
     pub(super) seen: CoverageTotals,
     /// They fail the run.
     pub(super) failing: CoverageTotals,
@@ -95,7 +97,19 @@ impl<'a> Cause<'a> {
 }
 
 impl Shares {
-    pub(super) fn of(totals: &[(Verdict, CoverageTotals)]) -> Self {
+    /// Of all rules together, each flow once.
+    pub(super) fn of_report(report: &CoverageReport) -> Self {
+        Self { seen: report.seen, ..Self::of(&report.totals) }
+    }
+
+    pub(super) fn of_rule(rule: &RuleTotals) -> Self {
+        let shares = Self::of(&rule.totals);
+        // What is not asked to pass a firewall is covered by its path alone.
+        let seen = if rule.asks_firewall { shares.seen } else { CoverageTotals::default() };
+        Self { seen, ..shares }
+    }
+
+    fn of(totals: &[(Verdict, CoverageTotals)]) -> Self {
         let mut shares = Self::default();
         for (verdict, totals) in totals {
             if verdict.counts_in_percentages() {
@@ -122,7 +136,7 @@ pub(super) fn result_word(report: &CoverageReport) -> &'static str {
 
 /// Returns why, in a sentence made of numbers and our own words alone.
 pub(super) fn result_sentence(report: &CoverageReport) -> String {
-    let shares = Shares::of(&report.totals);
+    let shares = Shares::of_report(report);
     let mut sentence = if !report.passes() {
         let count = report.findings.len() as u64;
         format!(
@@ -139,10 +153,11 @@ pub(super) fn result_sentence(report: &CoverageReport) -> String {
             .to_owned()
     } else {
         format!(
-            "all {} ({}) take the path that a rule requires; a log shows {} of them",
+            "all {} ({}) take the path that a rule requires; {} of them {} seen at a firewall",
             counted(shares.judged.flows, "judged flow", "judged flows"),
             bytes(shares.judged.bytes),
             grouped(shares.seen.flows),
+            if shares.seen.flows == 1 { "was" } else { "were" },
         )
     };
     let unknown = totals_of(report, Verdict::Unknown).flows;
@@ -190,7 +205,7 @@ pub(super) fn verdict_meaning(verdict: Verdict) -> &'static str {
         Verdict::Asymmetric => "the two directions do not pass the same firewalls",
         Verdict::Bypass => "does not take the required path",
         Verdict::Missing => "should take the required path, and a log that would show it does not",
-        Verdict::Covered => "takes the required path, and a log shows it",
+        Verdict::Covered => "takes the required path, and was seen on it",
         Verdict::CoveredUnconfirmed => "takes the required path; no log covers it",
     }
 }
@@ -346,10 +361,11 @@ mod tests {
             (Verdict::Covered, totals(3, 9, 1024)),
             (Verdict::CoveredUnconfirmed, totals(1000, 9, 1024)),
         ];
+        report.seen = totals(3, 9, 1024);
         assert_eq!(
             result_sentence(&report),
-            "all 1,003 judged flows (2.0 KiB) take the path that a rule requires; a log shows 3 of \
-             them; 1 flow could not be judged, because the routes are not known."
+            "all 1,003 judged flows (2.0 KiB) take the path that a rule requires; 3 of them were \
+             seen at a firewall; 1 flow could not be judged, because the routes are not known."
         );
         report.totals.clear();
         assert!(result_sentence(&report).starts_with("nothing was verified"));

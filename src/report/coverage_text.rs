@@ -48,6 +48,7 @@ pub fn write_coverage_text(
     page.pools()?;
     page.unobservable()?;
     page.evidence()?;
+    page.notes()?;
     page.warnings()?;
     page.page.inputs(&report.inputs)?;
     page.left_out()?;
@@ -93,11 +94,11 @@ impl CoveragePage<'_> {
             ("as required", Align::Right),
             ("of flows", Align::Right),
             ("of bytes", Align::Right),
-            ("in logs", Align::Right),
+            ("seen", Align::Right),
             ("fail", Align::Right),
             ("rule", Align::Left),
         ]);
-        let mut line = |shares: Shares, name: String| {
+        let mut line = |shares: Shares, asks_firewall: bool, name: String| {
             let Shares { judged, as_required, seen, failing } = shares;
             table.line([
                 grouped(judged.flows),
@@ -105,7 +106,10 @@ impl CoveragePage<'_> {
                 grouped(as_required.flows),
                 share(self.report, as_required.flows, judged.flows),
                 share(self.report, as_required.bytes, judged.bytes),
-                share(self.report, seen.flows, judged.flows),
+                match asks_firewall {
+                    true => share(self.report, seen.flows, judged.flows),
+                    false => "-".to_owned(),
+                },
                 grouped(failing.flows),
                 name,
             ]);
@@ -113,16 +117,23 @@ impl CoveragePage<'_> {
                 table.mark_last();
             }
         };
-        for (name, totals) in &self.report.by_rule {
-            line(Shares::of(totals), neutral(name).into_owned());
+        for rule in &self.report.by_rule {
+            line(Shares::of_rule(rule), rule.asks_firewall, neutral(&rule.rule).into_owned());
         }
-        line(Shares::of(&self.report.totals), "(all rules, each flow once)".to_owned());
-        self.page
-            .table("Coverage by rule; judged: a path is required, and the routes are known", &table)
+        let asks_firewall = self.report.by_rule.iter().any(|rule| rule.asks_firewall);
+        line(
+            Shares::of_report(self.report),
+            asks_firewall,
+            "(all rules, each flow once)".to_owned(),
+        );
+        self.page.table(
+            "Coverage by rule; judged: its path is required and known; seen: at a firewall",
+            &table,
+        )
     }
 
     fn verdicts(&mut self) -> io::Result<()> {
-        let judged = Shares::of(&self.report.totals).judged;
+        let judged = Shares::of_report(self.report).judged;
         let mut table = Table::new([
             ("verdict", Align::Left),
             ("flows", Align::Right),
@@ -271,6 +282,20 @@ impl CoveragePage<'_> {
         self.page.and_more(sources.len(), "sources")
     }
 
+    fn notes(&mut self) -> io::Result<()> {
+        let notes = &self.report.notes;
+        if notes.is_empty() {
+            return Ok(());
+        }
+        self.page.heading("Notes")?;
+        let lines_max = self.page.lines_max();
+        for note in notes.iter().take(lines_max) {
+            let sums = format!("{}, {}", flows(note.totals.flows), bytes(note.totals.bytes));
+            self.item(&format!("{}: {sums}: {}", note.code, note.message))?;
+        }
+        self.page.and_more(notes.len(), "notes")
+    }
+
     fn warnings(&mut self) -> io::Result<()> {
         let warnings = &self.report.warnings;
         if warnings.is_empty() {
@@ -353,7 +378,7 @@ fn example_text(example: &FlowExample) -> String {
 
 /// Breaks text at its spaces into lines of at most `columns` characters, but for words that are
 /// longer, which stay whole so that they can be copied. At least one line.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut width = 0;
     for word in text.split(' ') {
@@ -390,18 +415,18 @@ mod tests {
     fn the_page_by_hand() {
         // Judged: 1 + 2 + 1 + 7 + 3 = 14 flows of 1,000 + 2,000,000 + 100 + 7,000,000 + 3,000
         // bytes = 8.59 MiB; as required 10 of 14 = 71.4 %, by bytes 7,003,000 of 9,004,100 = 77.8 %;
-        // in logs 7 of 14. Without the rule of 3 flows: 7 of 11 = 63.6 %.
+        // seen 7 of 14. Without the rule of 3 flows: 7 of 11 = 63.6 %.
         let want = "\
 FINDINGS: 4 of 14 judged flows (1.9 MiB) do not take the path that a rule requires: 3 findings
 (1 private_endpoint_bypass, 1 one_way, 1 missing_evidence); 2 flows could not be judged, because
 the routes are not known.
 
-Coverage by rule; judged: a path is required, and the routes are known
-  judged    bytes  as required  of flows  of bytes  in logs  fail  rule
-      11  8.6 MiB            7    63.6 %    77.8 %   63.6 %     4  on-premises to private endpoints
-       3  2.9 KiB            3   100.0 %   100.0 %    0.0 %     0  spoke to spoke
-       0      0 B            0         -         -        -     0  internet egress
-      14  8.6 MiB           10    71.4 %    77.8 %   50.0 %     4  (all rules, each flow once)
+Coverage by rule; judged: its path is required and known; seen: at a firewall
+  judged    bytes  as required  of flows  of bytes    seen  fail  rule
+      11  8.6 MiB            7    63.6 %    77.8 %  63.6 %     4  on-premises to private endpoints
+       3  2.9 KiB            3   100.0 %   100.0 %   0.0 %     0  spoke to spoke
+       0      0 B            0         -         -       -     0  internet egress
+      14  8.6 MiB           10    71.4 %    77.8 %  50.0 %     4  (all rules, each flow once)
 
 Verdicts; shares are of 14 judged flows
   verdict              flows  tuples  packets    bytes  of flows
@@ -437,6 +462,9 @@ Never recorded, and outside every share
 Evidence, with the window that each source covers
   - 2025-01-20 18:00:00 to 2025-01-20 19:00:00 UTC, 7 records, firewall hub-firewall, categories
     AZFWNetworkRule AZFWApplicationRule: logs/firewall.json
+
+Notes
+  - private_endpoint_without_snat: 7 flows, 6.7 MiB: its answers may go elsewhere
 
 Warnings
   - 7 flows were seen at hub-firewall, though no route leads there

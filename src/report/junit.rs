@@ -21,11 +21,11 @@ use crate::coverage::CoverageReport;
 /// # Examples
 ///
 /// ```
-/// use nexthop::coverage::CoverageReport;
+/// use nexthop::coverage::{CoverageReport, RuleTotals};
 /// use nexthop::report::write_coverage_junit;
 ///
-/// let report =
-///     CoverageReport { by_rule: vec![("a rule".to_owned(), Vec::new())], ..Default::default() };
+/// let rule = RuleTotals { rule: "a rule".to_owned(), ..RuleTotals::default() };
+/// let report = CoverageReport { by_rule: vec![rule], ..CoverageReport::default() };
 /// let mut out = Vec::new();
 /// write_coverage_junit(&report, &mut out)?;
 /// assert!(String::from_utf8(out)?.contains("<testsuite name=\"a rule\" tests=\"1\" failures=\"0\""));
@@ -79,8 +79,9 @@ impl Suite<'_> {
 /// Returns a suite for each rule of the policy, and for each other rule that findings name.
 fn suites<'a>(report: &'a CoverageReport, groups: &'a [FindingGroup<'a>]) -> Vec<Suite<'a>> {
     let mut suites: Vec<Suite<'a>> = Vec::new();
-    for (rule, totals) in &report.by_rule {
-        suites.push(Suite { rule, shares: Shares::of(totals), groups: Vec::new() });
+    for rule in &report.by_rule {
+        let shares = Shares::of_rule(rule);
+        suites.push(Suite { rule: &rule.rule, shares, groups: Vec::new() });
     }
     for group in groups {
         let rule = group.cause.rule;

@@ -31,6 +31,8 @@ mod lint;
 mod neutral_json;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod replay_json;
+mod replay_text;
 mod routes;
 mod rows;
 mod sarif;
@@ -53,6 +55,8 @@ pub use html::write_coverage_html;
 pub use json::write_classify_json;
 pub use junit::write_coverage_junit;
 pub use lint::{write_lint_json, write_lint_text};
+pub use replay_json::write_replay_json;
+pub use replay_text::write_replay_text;
 pub use routes::{
     write_rows_csv, write_rows_json, write_rows_text, write_tables_csv, write_tables_json,
     write_tables_text,
@@ -60,6 +64,7 @@ pub use routes::{
 pub use rows::{RowEncoder, RowFormat, RowFormatError, RowOptions, RowWriter};
 pub use sarif::write_coverage_sarif;
 pub use schema::{
-    Column, ColumnKind, ColumnListError, TimeUnit, parse_columns, parse_verify_columns,
+    Column, ColumnKind, ColumnListError, TimeUnit, parse_columns, parse_replay_columns,
+    parse_verify_columns,
 };
 pub use text::{SummaryOptions, write_classify_text};

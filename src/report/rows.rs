@@ -303,6 +303,7 @@ pub(super) mod tests {
                 peer_next_hop_class: Some(NextHopClass::NoRoute),
             },
             coverage: None,
+            replay: None,
         }
     }
 
@@ -348,6 +349,7 @@ pub(super) mod tests {
                 peer_next_hop_class: None,
             },
             coverage: None,
+            replay: None,
         }
     }
 

@@ -8,6 +8,8 @@ macro_rules! columns {
         $($(#[$doc:meta])* $name:ident: $kind:ident $nullable:ident,)+
         ---
         $($(#[$verify_doc:meta])* $verify:ident: $verify_kind:ident,)+
+        ---
+        $($(#[$replay_doc:meta])* $replay:ident: $replay_kind:ident,)+
     ) => {
         /// A column of the output schema, version 1.
         ///
@@ -19,6 +21,7 @@ macro_rules! columns {
         pub enum Column {
             $($(#[$doc])* $name,)+
             $($(#[$verify_doc])* $verify,)+
+            $($(#[$replay_doc])* $replay,)+
         }
 
         impl Column {
@@ -29,11 +32,16 @@ macro_rules! columns {
             pub const OF_VERIFY: [Self; [$(Self::$name,)+ $(Self::$verify),+].len()] =
                 [$(Self::$name,)+ $(Self::$verify),+];
 
+            /// Every column of a replay: the same with the label before, and the label after.
+            pub const OF_REPLAY: [Self; [$(Self::$name,)+ $(Self::$replay),+].len()] =
+                [$(Self::$name,)+ $(Self::$replay),+];
+
             /// Returns the name that stands in every output.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)+
                     $(Self::$verify => stringify!($verify),)+
+                    $(Self::$replay => stringify!($replay),)+
                 }
             }
 
@@ -42,6 +50,7 @@ macro_rules! columns {
                 match self {
                     $(Self::$name => ColumnKind::$kind,)+
                     $(Self::$verify => ColumnKind::$verify_kind,)+
+                    $(Self::$replay => ColumnKind::$replay_kind,)+
                 }
             }
 
@@ -50,6 +59,7 @@ macro_rules! columns {
                 match self {
                     $(Self::$name => columns!(@$nullable),)+
                     $(Self::$verify => true,)+
+                    $(Self::$replay => true,)+
                 }
             }
         }
@@ -146,6 +156,31 @@ columns! {
     Evidence: Text,
     /// The row that stands for the same flow, as `SourceFile#SourceRecord`; null where this one does.
     DupOf: Text,
+    ---
+    /// The destination after the change: another one where the target moves.
+    AfterDestIp: Address,
+    /// The table that is looked up then.
+    AfterRouteTableId: Text,
+    /// Where that table comes from; `none` without one.
+    AfterRouteTableBasis: Word,
+    /// Which address is looked up then.
+    AfterLookupIp: Word,
+    /// The prefix of the route that wins then.
+    AfterMatchedPrefix: Address,
+    /// Azure's word.
+    AfterRouteSource: Text,
+    /// Azure's word.
+    AfterNextHopType: Text,
+    /// The addresses of the hop, space-separated.
+    AfterNextHopIp: Address,
+    /// Who owns them then.
+    AfterNextHopName: Text,
+    /// Our class.
+    AfterNextHopClass: Word,
+    /// The class of the hop that the other end uses then.
+    AfterPeerNextHopClass: Word,
+    /// Why the old route does not win any more, as a stable code.
+    ChangeReason: Text,
 }
 
 /// What a column holds.
@@ -232,6 +267,15 @@ pub fn parse_columns(list: &str) -> Result<Vec<Column>, ColumnListError> {
 /// [`ColumnListError`] for an unknown, empty or repeated name.
 pub fn parse_verify_columns(list: &str) -> Result<Vec<Column>, ColumnListError> {
     parse_columns_among(list, &Column::OF_VERIFY)
+}
+
+/// Reads a list of columns of a replay, as [`parse_columns`] does one of a classification.
+///
+/// # Errors
+///
+/// [`ColumnListError`] for an unknown, empty or repeated name.
+pub fn parse_replay_columns(list: &str) -> Result<Vec<Column>, ColumnListError> {
+    parse_columns_among(list, &Column::OF_REPLAY)
 }
 
 fn parse_columns_among(list: &str, known: &[Column]) -> Result<Vec<Column>, ColumnListError> {

@@ -26,6 +26,8 @@ pub struct BackendMember {
     /// What the pool names: an address, a host name, or an IP configuration as `NIC` or
     /// `SCALE-SET/INSTANCE`.
     pub name: String,
+    /// It is a host name; each of its addresses is a member.
+    pub is_host_name: bool,
     /// The address, where one is known.
     pub address: Option<IpAddr>,
     /// The NIC or private endpoint that has the address, where the snapshot holds it.
@@ -109,7 +111,7 @@ impl<'r> Known<'r> {
     fn pool(&self, gateway: &ApplicationGateway, pool: &BackendPool) -> BackendPoolMembers {
         let mut members: Vec<BackendMember> = Vec::new();
         for &address in &pool.addresses {
-            add(&mut members, address.to_string(), Some(address));
+            add(&mut members, address.to_string(), false, Some(address));
         }
         for name in &pool.host_names {
             self.add_host(&mut members, name);
@@ -118,24 +120,28 @@ impl<'r> Known<'r> {
         for id in pool.ip_configurations.iter().chain(named) {
             let found = self.configurations.get(id);
             let name = found.map_or_else(|| instance_name(id), |(_, name)| (*name).to_owned());
-            add(&mut members, name, found.and_then(|(address, _)| *address));
+            add(&mut members, name, false, found.and_then(|(address, _)| *address));
         }
         let health = self.resources.backend_health.iter().filter(|health| health.pool == pool.id);
         let servers: Vec<&(String, String)> = health.flat_map(|health| &health.servers).collect();
         for (server, _) in &servers {
             match server.parse::<IpAddr>() {
-                Ok(address) => add(&mut members, server.clone(), Some(address)),
+                Ok(address) => add(&mut members, server.clone(), false, Some(address)),
                 Err(_) => self.add_host(&mut members, server),
             }
         }
         for member in &mut members {
             member.owner =
                 member.address.and_then(|ip| self.owners.get(&ip)).map(|&name| name.to_owned());
-            let said: Vec<&str> = servers
+            let mut said: Vec<&str> = servers
                 .iter()
                 .filter(|(server, _)| member.is(server))
                 .map(|(_, health)| health.as_str())
+                .filter(|health| !health.is_empty())
                 .collect();
+            // A server stands once for each of its settings.
+            said.sort_unstable();
+            said.dedup();
             member.health = (!said.is_empty()).then(|| said.join(", "));
         }
         BackendPoolMembers {
@@ -149,9 +155,9 @@ impl<'r> Known<'r> {
     fn add_host(&self, members: &mut Vec<BackendMember>, name: &str) {
         match self.hosts.get(&name.to_ascii_lowercase()) {
             Some(addresses) if !addresses.is_empty() => {
-                addresses.iter().for_each(|ip| add(members, name.to_owned(), Some(*ip)));
+                addresses.iter().for_each(|ip| add(members, name.to_owned(), true, Some(*ip)));
             }
-            _ => add(members, name.to_owned(), None),
+            _ => add(members, name.to_owned(), true, None),
         }
     }
 }
@@ -165,13 +171,18 @@ impl BackendMember {
 }
 
 /// Adds a member once: a pool and its NICs name each other.
-fn add(members: &mut Vec<BackendMember>, name: String, address: Option<IpAddr>) {
+fn add(
+    members: &mut Vec<BackendMember>,
+    name: String,
+    is_host_name: bool,
+    address: Option<IpAddr>,
+) {
     let is_same = |member: &BackendMember| match (member.address, address) {
         (Some(known), Some(address)) => known == address,
         _ => member.name.eq_ignore_ascii_case(&name),
     };
     if !members.iter().any(is_same) {
-        members.push(BackendMember { name, address, owner: None, health: None });
+        members.push(BackendMember { name, is_host_name, address, owner: None, health: None });
     }
 }
 

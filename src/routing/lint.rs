@@ -21,6 +21,7 @@ pub(super) fn add(topology: &Topology<'_>, settings: &Settings, computed: &mut C
     }
     topology.resources.route_tables.iter().for_each(|table| lint_limits(table, findings));
     lint_learned_routes(topology, findings);
+    lint_conflicts(topology, findings);
     app_service::lint_gateway_required(topology, findings);
     lint_switches(settings, findings);
     application_gateway::lint(topology, computed);
@@ -92,6 +93,24 @@ fn lint_learned_routes(topology: &Topology<'_>, findings: &mut Vec<Finding>) {
                  that name is in the snapshot; name the file after the gateway that learned them"
             ),
         )
+    }));
+}
+
+/// Exports of different days, or of different views, in one folder: every table that the resource
+/// decides is then that of one of them.
+fn lint_conflicts(topology: &Topology<'_>, findings: &mut Vec<Finding>) {
+    findings.extend(topology.resources.conflicts.iter().map(|conflict| {
+        let [first, second] = &conflict.files;
+        Finding::new(
+            "conflicting_exports",
+            Severity::Warning,
+            format!(
+                "{first} and {second} tell different values of `{}`: that of the file which tells \
+                 more of the resource is used, else the first",
+                conflict.field
+            ),
+        )
+        .about(&conflict.resource)
     }));
 }
 

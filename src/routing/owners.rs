@@ -158,6 +158,11 @@ impl Owners {
         )
     }
 
+    /// Returns the firewalls: those that the settings chose, then Azure Firewalls.
+    pub fn firewalls(&self) -> &[Firewall] {
+        &self.firewalls
+    }
+
     /// Returns every prefix that is a firewall: addresses and subnets.
     pub fn firewall_prefixes(&self) -> Vec<AddressPrefix> {
         self.firewalls

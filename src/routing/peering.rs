@@ -5,6 +5,7 @@ use super::system_routes::row;
 use super::topology::{Link, Network, Topology};
 use super::{Finding, Rejection, RouteRow, Severity};
 use crate::azure::NextHopType;
+use crate::azure::resources::Peering;
 use crate::net::AddressPrefix;
 
 /// Adds a row for every prefix of every directly peered VNet.
@@ -52,6 +53,18 @@ fn add_row(draft: &mut Draft, mut peering: RouteRow, is_disabled: bool) {
     draft.push(peering);
 }
 
+/// Returns true where the other side is the VNet of a virtual hub. Azure keeps that one to itself, so
+/// that no export holds it; the hub tells all there is to know.
+fn is_with_hub(topology: &Topology<'_>, peering: &Peering) -> bool {
+    let is_hubs = |prefix: &AddressPrefix| {
+        topology.resources.virtual_hubs.iter().any(|hub| {
+            hub.virtual_wan.is_some() && hub.address_prefix.is_some_and(|space| space == *prefix)
+        })
+    };
+    let space = &peering.remote_address_space;
+    !space.is_empty() && space.iter().all(is_hubs)
+}
+
 /// Reports what is wrong or not known about the peerings of a VNet.
 pub(super) fn lint(topology: &Topology<'_>, network: &Network<'_>, findings: &mut Vec<Finding>) {
     let id = &network.network.header.id;
@@ -72,7 +85,7 @@ pub(super) fn lint(topology: &Topology<'_>, network: &Network<'_>, findings: &mu
                 Severity::Warning,
                 format!("peering `{name}` joins single subnets; its routes are not computed"),
             );
-        } else if link.remote.is_none() {
+        } else if link.remote.is_none() && !is_with_hub(topology, link.peering) {
             say(
                 "remote_network_not_in_snapshot",
                 Severity::Warning,
@@ -82,7 +95,7 @@ pub(super) fn lint(topology: &Topology<'_>, network: &Network<'_>, findings: &mu
                 ),
             );
         }
-        let access = |side: &crate::azure::resources::Peering| side.allow_virtual_network_access;
+        let access = |side: &Peering| side.allow_virtual_network_access;
         if !access(link.peering) || link.reverse.is_some_and(|reverse| !access(reverse)) {
             say(
                 "peering_access_blocked",

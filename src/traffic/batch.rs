@@ -170,6 +170,22 @@ pub enum FlowStatus {
     Denied,
 }
 
+impl FlowDirection {
+    /// Every value of a row that may lack one, by the number that stands for it where rows wait.
+    pub(crate) const OR_NONE: [Option<Self>; 3] = [None, Some(Self::Inbound), Some(Self::Outbound)];
+}
+
+impl FlowState {
+    /// Every value of a row that may lack one, by the number that stands for it where rows wait.
+    pub(crate) const OR_NONE: [Option<Self>; 5] =
+        [None, Some(Self::Begin), Some(Self::Continue), Some(Self::End), Some(Self::Deny)];
+}
+
+impl FlowStatus {
+    /// Every value of a row that may lack one, by the number that stands for it where rows wait.
+    pub(crate) const OR_NONE: [Option<Self>; 3] = [None, Some(Self::Allowed), Some(Self::Denied)];
+}
+
 impl FlowBatch {
     /// Returns the number of rows.
     pub fn len(&self) -> usize {

@@ -20,5 +20,5 @@ pub use batch::{
     SourceFormat, TextId,
 };
 pub use input::{Input, InputError, InputName, find_inputs};
-pub use reader::{Chunk, DecodeOptions, Decoder, ReadOptions, TrafficReader};
+pub use reader::{Chunk, ChunkPart, DecodeOptions, Decoder, ReadOptions, TrafficReader};
 pub use tally::{Damage, DamagePlace, NotApplicable, Tally, Unknown};

@@ -35,6 +35,18 @@ pub struct Chunk {
     holds: Holds,
 }
 
+/// One of several parts of a chunk that are decoded apart, for threads that one chunk must keep busy.
+///
+/// The parts of a chunk, in their order, hold all of its records, each in one part. A capture's chunk
+/// has them all in its first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkPart {
+    /// Which part, from 0.
+    pub index: usize,
+    /// How many parts there are, 1 at least.
+    pub count: usize,
+}
+
 /// Turns chunks into rows.
 ///
 /// Holds the working memory of one thread; no chunk depends on another.
@@ -124,7 +136,7 @@ impl TrafficReader {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { chunk_bytes: 1 << 20 }
+        Self { chunk_bytes: 1 << 19 }
     }
 }
 
@@ -142,10 +154,22 @@ impl Decoder {
     ///
     /// Afterwards `tally.records_read` is the number of rows and of records left out together.
     pub fn decode(&mut self, chunk: &Chunk, batch: &mut FlowBatch, tally: &mut Tally) {
+        self.decode_part(chunk, ChunkPart::WHOLE, batch, tally);
+    }
+
+    /// As [`decode`](Self::decode), for the records of one part of the chunk.
+    pub fn decode_part(
+        &mut self,
+        chunk: &Chunk,
+        part: ChunkPart,
+        batch: &mut FlowBatch,
+        tally: &mut Tally,
+    ) {
         match &chunk.holds {
             Holds::Nothing => {}
+            Holds::FlowLog => self.flow_log.decode(&chunk.flow_log, part, batch, tally),
+            _ if part.index > 0 => {}
             Holds::Capture => self.capture.decode(&chunk.capture, batch, tally),
-            Holds::FlowLog => self.flow_log.decode(&chunk.flow_log, batch, tally),
             Holds::Unrecognised { detail } => {
                 tally.records_read += 1;
                 tally.count_damage(super::Damage::UnrecognisedFile, 1, 0, || detail.clone());
@@ -173,6 +197,11 @@ impl Chunk {
             _ => 0,
         }
     }
+}
+
+impl ChunkPart {
+    /// All of a chunk.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
 }
 
 impl Default for DecodeOptions {

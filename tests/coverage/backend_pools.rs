@@ -140,7 +140,7 @@ fn the_inventory_lists_every_member_with_its_flows_or_what_is_wrong() {
             row("appgw/eligibility", "10.2.0.20", "", "", 1),
             row("appgw/eligibility", "claims.example.net", "unresolved_name", "", 0),
             row("appgw/documents", "10.2.0.30", "", "", 1),
-            row("appgw/documents", "documents/1/nic", "unknown_member", "", 0),
+            row("appgw/documents", "documents/1", "unknown_member", "", 0),
         ]
     );
     verification.assert_says("Backend pools");
@@ -164,6 +164,24 @@ fn a_host_name_that_resolves_to_a_public_address_breaks_the_policy() {
     )]);
     let member = inventory(&verification).into_iter().find(|row| row.1 == "20.50.2.10");
     assert_eq!(member.expect("is listed").2, "public_address");
+}
+
+#[test]
+fn a_host_name_that_the_settings_resolve_is_a_member_like_any_other() {
+    let host = "[[host]]\nname = \"Claims.Example.net\"\naddresses = [\"20.50.2.10\"]\n";
+    let verification = Lab::new(&files(ONE_VNET))
+        .settings(host)
+        .policy(POLICY)
+        .flows("log", LOG, &[to_claims(1, "20.50.2.10")])
+        .verify(&[]);
+    verification.assert(1, &[("bypass", 1)]).assert_findings(&[(
+        "10.2.1.4",
+        "20.50.2.10",
+        "internet_bypass",
+    )]);
+    let member = inventory(&verification).into_iter().find(|row| row.1 == "claims.example.net");
+    let member = member.expect("is listed");
+    assert_eq!((member.2.as_str(), member.4), ("public_address", 1));
 }
 
 #[test]

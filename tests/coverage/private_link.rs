@@ -94,7 +94,43 @@ fn a_route_without_network_policies_is_not_enough() {
         .flows("vm", HUB_VM, &[flow(70, "10.13.76.132", 49_000, "10.13.77.6", 1433)])
         .verify(&[])
         .assert(1, &[("bypass", 1)])
-        .assert_findings(&[("10.13.76.132", "10.13.77.6", BYPASS)]);
+        .assert_findings(&[("10.13.76.132", "10.13.77.6", BYPASS)])
+        .assert_says("then the route for 10.13.77.0/24 to VirtualAppliance takes its place");
+}
+
+#[test]
+fn an_endpoint_behind_a_firewall_gets_a_note_unless_the_sender_is_known_to_be_translated() {
+    let flows = on_premises_flows();
+    let notes = |lines: &str, more: &[Flow]| -> Vec<(String, u64)> {
+        let verification = lab(POLICIES_AND_ROUTE)
+            .flows("gateway", GATEWAY, &flows)
+            .flows("firewall", FIREWALL, more)
+            .evidence("azfw.jsonl", lines)
+            .verify(&[]);
+        assert_eq!(verification.code, 0, "a note is no finding");
+        let notes = verification.json["notes"].as_array().expect("a list");
+        notes
+            .iter()
+            .map(|note| {
+                assert_eq!(note["code"], "private_endpoint_without_snat");
+                let word = |key: &str| note[key].as_str().expect(key).to_owned();
+                (
+                    format!("{} {}", word("destination"), word("firewall")),
+                    note["flows"].as_u64().expect("a count"),
+                )
+            })
+            .collect()
+    };
+    let noted = |addresses: &[&str]| -> Vec<(String, u64)> {
+        addresses.iter().map(|address| (format!("{address} azfw"), 1)).collect()
+    };
+    // Network rules leave the sender's address as it is towards private ranges.
+    assert_eq!(notes(&logged(&flows), &[]), noted(&ENDPOINTS));
+    // An application rule puts the firewall's in its place, and so does a leg that was seen.
+    let application: String = flows.iter().map(|flow| flow.application_rule("a.example")).collect();
+    assert_eq!(notes(&application, &[]), noted(&[]));
+    let leg = flow(61, "10.13.76.69", 1024, ENDPOINTS[0], 1433);
+    assert_eq!(notes(&logged(&flows), &[leg]), noted(&ENDPOINTS[1..]));
 }
 
 /// The rows of the published log, as printed and in its order, and the second of each.
@@ -215,7 +251,49 @@ fn the_firewalls_instances_are_the_firewall() {
             &[from_instance(60, "10.13.76.69"), from_instance(90, "10.13.76.70")],
         )
         .verify(&[])
-        .assert(0, &[("not_required", 2)]);
+        .assert(0, &[("covered", 2)]);
+}
+
+/// The addresses of a leg are what its record holds: the sender before the firewall is not known.
+#[test]
+fn a_leg_without_its_flow_is_covered_where_a_rule_asks_for_that_firewall_and_selects_its_addresses()
+{
+    // What the firewall sent on, and what went to the firewall itself, as names to be resolved do.
+    let from_firewall = flow(60, "10.13.76.69", 1024, "10.13.77.6", 1433);
+    let to_firewall = flow(90, "10.13.76.132", 50_000, "10.13.76.68", 53);
+    let rule = |from: &str, to: &str, via: &str| {
+        format!(
+            "[[require]]\nname = \"a rule\"\nfrom = [\"{from}\"]\nto = [\"{to}\"]\nvia = \"{via}\"\n"
+        )
+    };
+    for (from, to, via, covered) in [
+        ("any", "any", "firewall", 2),
+        ("any", "any", "firewall:azfw", 2),
+        ("any", "class:private_endpoint", "firewall", 1),
+        ("class:firewall", "any", "firewall", 1),
+        ("vnet:hub", "class:firewall", "firewall", 1),
+        ("on-premises", "any", "firewall", 0),
+        // What a leg does not tell: whether another firewall saw the flow, and where it left.
+        ("any", "any", "firewall:other", 0),
+        ("any", "any", "direct", 0),
+        ("any", "any", "none", 0),
+    ] {
+        let verification = lab(POLICIES_AND_ROUTE)
+            .policy(&rule(from, to, via))
+            .flows("firewall", FIREWALL, &[from_firewall])
+            .flows("vm", HUB_VM, &[to_firewall])
+            .verify(&[]);
+        let count = |verdict: &str| {
+            verification.json["totals"][verdict]["flows"].as_u64().unwrap_or_default()
+        };
+        assert_eq!(verification.code, 0, "{from} {to} {via}");
+        assert_eq!(
+            (count("covered"), count("not_required")),
+            (covered, 2 - covered),
+            "{from} {to} {via}\n{}",
+            verification.text
+        );
+    }
 }
 
 #[test]

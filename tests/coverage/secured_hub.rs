@@ -30,11 +30,19 @@ fn both_directions_pass_the_hubs_firewall_and_the_gateway_reaches_clients_direct
     let to_client = flow(80, "10.2.1.4", 443, "203.0.113.7", 50_002);
     // The row's type says gateway; its address is the firewall's.
     let backend_egress = flow(90, "10.2.0.10", 50_003, "203.0.113.7", 443);
-    lab(ONE_VNET)
+    let verification = lab(ONE_VNET)
         .flows("log", LOG, &[to_backend(), from_backend, to_client, backend_egress])
         .evidence("azfw.jsonl", &logged(&[to_backend(), from_backend, backend_egress]))
-        .verify(&[])
-        .assert(0, &[("covered", 4)]);
+        .verify(&[]);
+    verification.assert(0, &[("covered", 4)]).assert_says("3 of them were seen at a firewall");
+    // The flow that no firewall should see is covered by its path, and nobody claims to have seen it.
+    let json = &verification.json;
+    assert_eq!(json["denominators"]["seen"]["flows"], 3);
+    let by_rule = json["by_rule"].as_array().expect("rules");
+    let seen = |rule: &str| {
+        by_rule.iter().find(|one| one["rule"] == rule).map(|one| one["seen"]["flows"].clone())
+    };
+    assert_eq!(seen("appgw-direct-internet"), Some(json!(null)));
 }
 
 #[test]
@@ -48,7 +56,10 @@ fn without_the_backends_route_every_flow_between_them_is_asymmetric() {
             ("10.2.1.4", "10.2.0.10", "asymmetric_return"),
             ("10.2.0.11", "10.2.1.5", "asymmetric_forward"),
         ])
-        .assert_says("vnet-b/snet-be");
+        .assert_says("vnet-b/snet-be")
+        .assert_says(
+            "add a user-defined route for 10.2.1.0/24 (the subnet of 10.2.1.4) to it here",
+        );
 }
 
 #[test]
@@ -58,7 +69,8 @@ fn without_its_default_the_gateway_answers_clients_by_the_firewall() {
         .verify(&[])
         .assert(1, &[("bypass", 1)])
         .assert_findings(&[("10.2.1.4", "203.0.113.7", "wrong_next_hop")])
-        .assert_says("appgw-direct-internet");
+        .assert_says("appgw-direct-internet")
+        .assert_says("add a user-defined route for 0.0.0.0/0 to Internet");
 }
 
 #[test]
@@ -79,7 +91,9 @@ fn a_new_backend_subnet_is_not_covered_by_the_old_ones_route() {
         .verify(&[])
         .assert(1, &[("bypass", 1)])
         .assert_findings(&[("10.2.1.4", "10.2.3.9", "vnet_bypass")])
-        .assert_says("the user-defined route for 10.2.0.0/24 does not hold 10.2.3.9");
+        .assert_says("the user-defined route for 10.2.0.0/24 does not hold 10.2.3.9")
+        // Not for the VNet's whole space, which would catch what stays inside a subnet, too.
+        .assert_says("add a user-defined route for 10.2.3.0/24 (the subnet of 10.2.3.9)");
 }
 
 #[test]

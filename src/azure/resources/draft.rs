@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use super::error::ResourceFileError;
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use super::node::Node;
 
 /// A row, which of its fields an export told, and in which file it stood first.
@@ -15,6 +15,15 @@ pub(super) struct Draft<T> {
     /// Bit `i` is for `T::FIELDS[i]`.
     told: u32,
     pub(super) file_index: usize,
+    conflict: Option<Conflict>,
+}
+
+/// The first field that two files tell differently.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conflict {
+    pub(super) field: &'static str,
+    pub(super) first_file: usize,
+    pub(super) second_file: usize,
 }
 
 /// The rows of one kind, in the order in which they were named first.
@@ -34,12 +43,15 @@ impl<T: Fields> Draft<T> {
         for (index, field) in T::FIELDS.iter().enumerate() {
             told |= u32::from((field.read)(node, &mut row)?) << index;
         }
-        Ok(Self { row, told, file_index })
+        Ok(Self { row, told, file_index, conflict: None })
     }
 
     /// Takes what another export of the same resource tells: what both tell is kept from the one
     /// that tells more, and from this one where they tell as much.
     fn combine(&mut self, mut other: Self) {
+        if self.conflict.is_none() && self.file_index != other.file_index {
+            self.conflict = self.conflict_with(&other);
+        }
         if other.told.count_ones() > self.told.count_ones() {
             std::mem::swap(&mut self.row, &mut other.row);
             std::mem::swap(&mut self.told, &mut other.told);
@@ -50,6 +62,22 @@ impl<T: Fields> Draft<T> {
             }
         }
         self.told |= other.told;
+    }
+
+    /// Finds a field that both tell and that differs. Names and regions are written in many ways.
+    fn conflict_with(&self, other: &Self) -> Option<Conflict> {
+        let both = self.told & other.told;
+        let fields = T::FIELDS.iter().enumerate().filter(|(index, _)| both >> index & 1 == 1);
+        let differs = |field: &&Field<T>| {
+            !field.name.starts_with("header")
+                && field.name != "name"
+                && !(field.is_same)(&self.row, &other.row)
+        };
+        fields.map(|(_, field)| field).find(differs).map(|field| Conflict {
+            field: field.name,
+            first_file: self.file_index,
+            second_file: other.file_index,
+        })
     }
 }
 
@@ -75,7 +103,7 @@ impl<K: Eq + Hash, T: Fields> Drafts<K, T> {
 
     /// Returns the index of a row that may come later.
     pub(super) fn index_of(&mut self, key: K, file_index: usize) -> usize {
-        self.add(Some(key), Draft { row: T::bare(), told: 0, file_index })
+        self.add(Some(key), Draft { row: T::bare(), told: 0, file_index, conflict: None })
     }
 
     pub(super) fn get_mut(&mut self, index: usize) -> &mut Draft<T> {
@@ -95,6 +123,22 @@ impl<K: Eq + Hash, T: Fields> Drafts<K, T> {
 impl<K: Eq + Hash, T> Drafts<K, T> {
     pub(super) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Returns the keys of rows that two files tell differently, in the order of the rows.
+    pub(super) fn conflicts(&self) -> Vec<(&K, Conflict)> {
+        let mut conflicts: Vec<(usize, &K, Conflict)> = self
+            .by_key
+            .iter()
+            .filter_map(|(key, &index)| Some((index, key, self.rows[index].conflict?)))
+            .collect();
+        conflicts.sort_by_key(|(index, ..)| *index);
+        conflicts.into_iter().map(|(_, key, conflict)| (key, conflict)).collect()
+    }
+
+    /// Returns the key of a row.
+    pub(super) fn key_of(&self, index: usize) -> Option<&K> {
+        self.by_key.iter().find(|(_, at)| **at == index).map(|(key, _)| key)
     }
 
     /// Returns each row with its key.

@@ -82,6 +82,7 @@ pub struct ResourceReader {
     vpn_connections: Vec<(ResourceId, ResourceId)>,
     firewalls: Drafts<ResourceId, AzureFirewall>,
     firewall_policies: Drafts<ResourceId, FirewallPolicy>,
+    flow_logs: Drafts<ResourceId, FlowLog>,
     application_gateways: Drafts<ResourceId, ApplicationGateway>,
     backend_health: Drafts<ResourceId, BackendHealth>,
     load_balancers: Drafts<ResourceId, LoadBalancer>,
@@ -269,6 +270,7 @@ impl FileReading<'_> {
             Kind::VpnGateway => add(&mut reader.vpn_gateways, node, file).map(drop)?,
             Kind::Firewall => add(&mut reader.firewalls, node, file).map(drop)?,
             Kind::FirewallPolicy => add(&mut reader.firewall_policies, node, file).map(drop)?,
+            Kind::FlowLog => add(&mut reader.flow_logs, node, file).map(drop)?,
             Kind::ApplicationGateway => {
                 add(&mut reader.application_gateways, node, file).map(drop)?
             }

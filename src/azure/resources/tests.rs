@@ -282,6 +282,14 @@ fn every_kind() -> Vec<Value> {
                 "virtualNetworkConnections": [{"name": "v", "properties": {"vnetResourceId": id("virtualNetworks/legacy"), "isSwift": false}}],
             },
         }),
+        resource(
+            "networkWatchers/flowLogs",
+            "networkWatchers/nw/flowLogs/log",
+            json!({
+                "targetResourceId": id("virtualNetworks/hub"), "storageId": "/storage", "enabled": false,
+                "recordTypes": "B,E", "enabledFilteringCriteria": "srcIP=10.0.0.4",
+            }),
+        ),
     ]
 }
 
@@ -1407,4 +1415,44 @@ fn pointers(value: &Value, pointer: String, path: String, found: &mut Vec<(Strin
         }),
         _ => {}
     }
+}
+
+#[test]
+fn a_resource_that_two_files_tell_differently_is_named_with_both() {
+    let table = |next_hop: &str| {
+        let route = child(
+            "routeTables/rt/routes/all",
+            json!({
+                "addressPrefix": "0.0.0.0/0",
+                "nextHopType": "VirtualAppliance",
+                "nextHopIpAddress": next_hop,
+            }),
+        );
+        resource("routeTables", "routeTables/rt", json!({ "routes": [route] }))
+    };
+    let flat = json!([{
+        "id": id("ROUTETABLES/RT"), "name": "RT", "location": "westeurope",
+        "routes": [{
+            "id": id("routeTables/rt/routes/ALL"), "name": "ALL", "addressPrefix": "0.0.0.0/0",
+            "nextHopType": "virtualAppliance", "nextHopIpAddress": "10.0.1.4",
+        }],
+    }]);
+    let conflicts = |files: &[(&str, Value)]| read_all(files).0.conflicts;
+    // The same in another shape is no conflict, nor is what only one of them tells.
+    assert_eq!(conflicts(&[("a.json", table("10.0.1.4")), ("b.json", flat.clone())]), []);
+    let stub =
+        resource("routeTables", "routeTables/rt", json!({ "disableBgpRoutePropagation": true }));
+    assert_eq!(conflicts(&[("a.json", table("10.0.1.4")), ("b.json", stub)]), []);
+    assert_eq!(
+        conflicts(&[
+            ("a.json", flat),
+            ("b.json", table("10.0.1.5")),
+            ("c.json", table("10.0.1.6"))
+        ]),
+        [ConflictingExports {
+            resource: ResourceId::new(id("routeTables/rt/routes/all")),
+            field: "next_hop_ips",
+            files: ["a.json".to_owned(), "b.json".to_owned()],
+        }]
+    );
 }

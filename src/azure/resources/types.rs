@@ -41,6 +41,8 @@ pub struct Resources {
     pub firewalls: Vec<AzureFirewall>,
     /// `firewallPolicies`.
     pub firewall_policies: Vec<FirewallPolicy>,
+    /// `networkWatchers/flowLogs`: what is recorded, not what was.
+    pub flow_logs: Vec<FlowLog>,
     /// `applicationGateways`.
     pub application_gateways: Vec<ApplicationGateway>,
     /// `show-backend-health` of application gateways.
@@ -53,6 +55,20 @@ pub struct Resources {
     pub sites: Vec<Site>,
     /// `Microsoft.Web/sites/hybridConnectionNamespaces/relays`.
     pub hybrid_connections: Vec<HybridConnection>,
+    /// Resources that two files tell differently.
+    pub conflicts: Vec<ConflictingExports>,
+}
+
+/// A resource that two files tell differently. What the file that tells more of it says is used,
+/// else what the first one says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictingExports {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What differs first, in our word for it.
+    pub field: &'static str,
+    /// The files, in the order in which they were read.
+    pub files: [String; 2],
 }
 
 /// An Azure resource identifier: kept as written, compared without case.
@@ -218,7 +234,7 @@ pub struct NetworkInterface {
 }
 
 /// An IP configuration of a NIC, gateway, firewall or load balancer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IpConfiguration {
     /// Its identifier.
     pub id: ResourceId,
@@ -463,6 +479,21 @@ pub struct FirewallPolicy {
     pub snat_private_ranges: Vec<AddressPrefix>,
 }
 
+/// The setting of a flow log: what it records, and where.
+#[derive(Clone, Debug)]
+pub struct FlowLog {
+    /// Identifier, name, region.
+    pub header: ResourceHeader,
+    /// `targetResourceId`: a VNet, a subnet, a NIC or a network security group.
+    pub target: Option<ResourceId>,
+    /// `enabled`.
+    pub is_enabled: bool,
+    /// `recordTypes`: letters of the states that are recorded, such as `B,E`; empty for all.
+    pub record_types: String,
+    /// `enabledFilteringCriteria`: what a flow must match to be recorded; empty for all flows.
+    pub filter: String,
+}
+
 /// An application gateway.
 #[derive(Clone, Debug, Default)]
 pub struct ApplicationGateway {
@@ -477,7 +508,7 @@ pub struct ApplicationGateway {
 }
 
 /// A backend pool of an application gateway.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendPool {
     /// Its identifier.
     pub id: ResourceId,

@@ -1,4 +1,4 @@
-//! The flows of all threads and inputs, brought together and put in order.
+//! The flows of all tables and inputs, brought together and put in order.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use super::key::{Ends, Key, Seeds};
 use super::table::FlowTable;
 use super::{InputShare, PacketFlow, PacketFlows};
 
-/// The flows of several tables, each once.
+/// The flows of several tables, each once. No flow is in two tables.
 ///
 /// Flows have numbers from 0; in order, a lower number is an earlier first time, then a lower key.
 pub(in crate::classify) struct GatheredFlows<'t> {
@@ -25,8 +25,8 @@ struct Family<'t, const WORDS: usize> {
 }
 
 enum Groups {
-    /// Every entry of the only table is a flow.
-    Entries { len: usize },
+    /// Every entry of every table is a flow; where those of each table end.
+    Entries { ends: Vec<usize> },
     /// Places by flow, and where each flow's places begin, with their end at last.
     Places { places: Vec<Place>, starts: Vec<u32> },
 }
@@ -112,29 +112,31 @@ where
     Key<WORDS>: Ends,
 {
     fn empty() -> Self {
-        Self { tables: Vec::new(), groups: Groups::Entries { len: 0 } }
+        Self { tables: Vec::new(), groups: Groups::Entries { ends: Vec::new() } }
     }
 
     fn new(mut tables: Vec<&'t FlowTable<WORDS>>, seeds: &Seeds) -> Self {
         tables.retain(|table| table.len() > 0);
-        let groups = match tables[..] {
-            [] => Groups::Entries { len: 0 },
-            [table] if table.holds_each_flow_once() => Groups::Entries { len: table.len() },
-            _ => grouped(&tables, seeds),
+        let groups = match tables.iter().all(|table| table.holds_each_flow_once()) {
+            true => Groups::Entries { ends: ends_of(&tables) },
+            false => grouped(&tables, seeds),
         };
         Self { tables, groups }
     }
 
     fn len(&self) -> usize {
         match &self.groups {
-            Groups::Entries { len } => *len,
+            Groups::Entries { ends } => ends.last().copied().unwrap_or(0),
             Groups::Places { starts, .. } => starts.len() - 1,
         }
     }
 
     fn key(&self, flow: usize) -> Key<WORDS> {
         match &self.groups {
-            Groups::Entries { .. } => self.tables[0].entry(flow as u32).key(),
+            Groups::Entries { ends } => {
+                let (table, position) = entry_of(ends, flow);
+                self.tables[table as usize].entry(position).key()
+            }
             Groups::Places { places, starts } => self.key_at(&places[starts[flow] as usize]),
         }
     }
@@ -145,7 +147,10 @@ where
 
     fn first_times(&self) -> impl Iterator<Item = i64> {
         (0..self.len()).map(|flow| match &self.groups {
-            Groups::Entries { .. } => self.tables[0].entry(flow as u32).first_ns(),
+            Groups::Entries { ends } => {
+                let (table, position) = entry_of(ends, flow);
+                self.tables[table as usize].entry(position).first_ns()
+            }
             Groups::Places { places, starts } => {
                 let places = &places[starts[flow] as usize..starts[flow + 1] as usize];
                 let first_ns = |place: &Place| {
@@ -159,7 +164,10 @@ where
     fn flow(&self, flow: usize, shares: &mut Vec<InputShare>) -> PacketFlow {
         shares.clear();
         let part = match &self.groups {
-            Groups::Entries { .. } => self.part(0, flow as u32),
+            Groups::Entries { ends } => {
+                let (table, position) = entry_of(ends, flow);
+                self.part(table, position)
+            }
             Groups::Places { places, starts } => {
                 let places = &places[starts[flow] as usize..starts[flow + 1] as usize];
                 let parts = places.iter().map(|place| self.part(place.table, place.position));
@@ -182,6 +190,23 @@ where
         let table = self.tables[table as usize];
         table.entry(position).part(table.input_of(position))
     }
+}
+
+fn ends_of<const WORDS: usize>(tables: &[&FlowTable<WORDS>]) -> Vec<usize> {
+    tables
+        .iter()
+        .scan(0, |end, table| {
+            *end += table.len();
+            Some(*end)
+        })
+        .collect()
+}
+
+/// Returns the table of a flow, and its position there.
+fn entry_of(ends: &[usize], flow: usize) -> (u32, u32) {
+    let table = ends.iter().take_while(|&&end| end <= flow).count();
+    let start = table.checked_sub(1).map_or(0, |before| ends[before]);
+    (table as u32, (flow - start) as u32)
 }
 
 /// Sorts entries by hash, so that those of one flow are neighbours.

@@ -3,10 +3,14 @@
 //! Every field of a flow is a sum, a minimum or a maximum, so that it does not matter in which order,
 //! or on which thread, its packets come. A flow has one entry for each input it occurs in, because
 //! the books of each input are kept apart; [`gathered`] brings entries together again.
+//!
+//! Where there are several threads each has a table of its own, for a share of all flows: packets are
+//! sorted by the table that counts them, on all threads, and then counted, on all threads ([`sorted`]).
 
 mod entry;
 mod gathered;
 mod key;
+mod sorted;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,11 +21,12 @@ use self::entry::{Arrival, Part};
 pub(super) use self::gathered::GatheredFlows;
 pub(super) use self::key::Seeds;
 use self::key::{End, Key};
+pub(super) use self::sorted::SortedPackets;
 use self::table::FlowTable;
 use crate::traffic::Counters;
 use crate::traffic::capture::{CapturedPacket, PacketSink};
 
-/// Flows gathered by one thread.
+/// Flows gathered by one thread: all of them, or its share.
 pub(super) struct PacketFlows {
     v4: FlowTable<1>,
     v6: FlowTable<4>,
@@ -84,6 +89,17 @@ impl PacketFlows {
         self.v6.count_waiting();
     }
 
+    /// Takes the packets of input `input` that several threads sorted, those that are the share of
+    /// table `table`.
+    pub(super) fn take_sorted(&mut self, input: u32, table: usize, sorted: &[SortedPackets]) {
+        self.v4.begin_input(input);
+        self.v6.begin_input(input);
+        for packets in sorted {
+            self.v4.count_all(packets.v4(table));
+            self.v6.count_all(packets.v6(table));
+        }
+    }
+
     /// Returns the number of entries, at least as many as there are flows.
     pub(super) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
@@ -106,11 +122,27 @@ impl PacketFlows {
 impl PacketSink for PacketFlows {
     #[inline(always)]
     fn take(&mut self, packet: &CapturedPacket) {
+        match Keyed::of(packet, self.records_before) {
+            Keyed::V4(key, arrival) => self.v4.add(key, arrival, &self.seeds),
+            Keyed::V6(key, arrival) => self.v6.add(key, arrival, &self.seeds),
+        }
+    }
+}
+
+/// A packet with the key of its flow.
+enum Keyed {
+    V4(Key<1>, Arrival),
+    V6(Key<4>, Arrival),
+}
+
+impl Keyed {
+    #[inline(always)]
+    fn of(packet: &CapturedPacket, records_before: u64) -> Self {
         let has_ports = packet.ports.is_some();
         let (source_port, destination_port) = packet.ports.unwrap_or_default();
         let arrival = |is_from_low| Arrival {
             time_ns: packet.time_ns,
-            record: self.records_before + u64::from(packet.record) + 1,
+            record: records_before + u64::from(packet.record) + 1,
             bytes: packet.bytes,
             is_from_low,
             opens_connection: packet.opens_connection,
@@ -120,13 +152,13 @@ impl PacketSink for PacketFlows {
                 let source = End { address: source, port: source_port };
                 let destination = End { address: destination, port: destination_port };
                 let (key, is_from_low) = Key::v4(source, destination, packet.protocol, has_ports);
-                self.v4.add(key, arrival(is_from_low), &self.seeds);
+                Self::V4(key, arrival(is_from_low))
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let source = End { address: source, port: source_port };
                 let destination = End { address: destination, port: destination_port };
                 let (key, is_from_low) = Key::v6(source, destination, packet.protocol, has_ports);
-                self.v6.add(key, arrival(is_from_low), &self.seeds);
+                Self::V6(key, arrival(is_from_low))
             }
             _ => unreachable!("both addresses stand in one header"),
         }

@@ -33,12 +33,10 @@ struct InputEntries {
 
 /// A packet that waits for its slot and its entry.
 #[derive(Clone, Copy)]
-struct Waiting<const WORDS: usize> {
+pub(super) struct Waiting<const WORDS: usize> {
     key: Key<WORDS>,
     tag: u32,
     packet: Arrival,
-    /// The position that a slot with this tag names, or what no entry has.
-    position: u32,
 }
 
 /// How many packets wait together: enough to keep the memory busy, few enough to stay in L1.
@@ -99,9 +97,9 @@ impl<const WORDS: usize> FlowTable<WORDS> {
     /// Lets a packet of the current input wait to be counted.
     #[inline(always)]
     pub(super) fn add(&mut self, key: Key<WORDS>, packet: Arrival, seeds: &Seeds) {
-        let tag = key.hash(seeds);
-        prefetch(&self.index, self.slot(tag));
-        self.waiting.push(Waiting { key, tag, packet, position: NOWHERE });
+        let waiting = Waiting::new(key, packet, seeds);
+        prefetch(&self.index, self.slot(waiting.tag));
+        self.waiting.push(waiting);
         if self.waiting.len() == BURST {
             self.count_waiting();
         }
@@ -109,23 +107,41 @@ impl<const WORDS: usize> FlowTable<WORDS> {
 
     /// Counts every packet that waits.
     pub(super) fn count_waiting(&mut self) {
-        let Some(&InputEntries { first_position, .. }) = self.inputs.last() else { return };
         let mut waiting = std::mem::take(&mut self.waiting);
-        for packet in &mut waiting {
-            packet.position = self.position_with(packet.tag, first_position);
-            self.entries.prefetch(packet.position);
+        self.count_burst(&waiting);
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
+    /// Counts packets of the current input, the slots of a burst asked for one burst before.
+    pub(super) fn count_all(&mut self, packets: &[Waiting<WORDS>]) {
+        let mut bursts = packets.chunks(BURST).peekable();
+        while let Some(burst) = bursts.next() {
+            for packet in bursts.peek().into_iter().copied().flatten() {
+                prefetch(&self.index, self.slot(packet.tag));
+            }
+            self.count_burst(burst);
         }
-        for packet in &waiting {
-            let is_counted = packet.position != NOWHERE && {
-                let entry = self.entries.get_mut(packet.position);
+    }
+
+    #[inline(always)]
+    fn count_burst(&mut self, packets: &[Waiting<WORDS>]) {
+        let Some(&InputEntries { first_position, .. }) = self.inputs.last() else { return };
+        // The position that a slot with the packet's tag names, or what no entry has.
+        let mut positions = [NOWHERE; BURST];
+        for (position, packet) in positions.iter_mut().zip(packets) {
+            *position = self.position_with(packet.tag, first_position);
+            self.entries.prefetch(*position);
+        }
+        for (&position, packet) in positions.iter().zip(packets) {
+            let is_counted = position != NOWHERE && {
+                let entry = self.entries.get_mut(position);
                 entry.is_of(&packet.key) && entry.add(&packet.packet)
             };
             if !is_counted {
                 self.find_or_insert(packet, first_position);
             }
         }
-        waiting.clear();
-        self.waiting = waiting;
     }
 
     /// Forgets every flow and keeps the memory.
@@ -203,6 +219,20 @@ impl<const WORDS: usize> FlowTable<WORDS> {
             }
             self.index[slot] = word;
         }
+    }
+}
+
+impl<const WORDS: usize> Waiting<WORDS> {
+    #[inline(always)]
+    pub(super) fn new(key: Key<WORDS>, packet: Arrival, seeds: &Seeds) -> Self {
+        Self { key, tag: key.hash(seeds), packet }
+    }
+
+    /// Returns which of several tables counts the packet. Tables tell their slots by the highest bits
+    /// of a tag, so that these are its lowest.
+    #[inline(always)]
+    pub(super) fn share(&self, table_count: usize) -> usize {
+        (self.tag as u8 as usize * table_count) >> u8::BITS
     }
 }
 

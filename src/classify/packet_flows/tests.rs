@@ -36,16 +36,37 @@ fn captured(record: u32, packet: &Packet) -> CapturedPacket {
 }
 
 fn add(table: &mut PacketFlows, input: u32, records_before: u64, packets: &[Packet]) {
-    table.take_chunk(input, records_before, |sink| {
-        for (record, packet) in (0u32..).zip(packets) {
-            sink.take(&captured(record, packet));
-        }
-    });
+    table.take_chunk(input, records_before, |sink| show(packets, sink));
+}
+
+fn show(packets: &[Packet], sink: &mut impl PacketSink) {
+    for (record, packet) in (0u32..).zip(packets) {
+        sink.take(&captured(record, packet));
+    }
 }
 
 fn tables<const N: usize>() -> [PacketFlows; N] {
-    let seeds = Seeds::random();
+    tables_of(Seeds::random())
+}
+
+fn tables_of<const N: usize>(seeds: Seeds) -> [PacketFlows; N] {
     [(); N].map(|()| PacketFlows::new(seeds))
+}
+
+/// Gathers chunks of an input, each sorted by a thread of its own, into tables with a share each.
+fn add_sorted(tables: &mut [PacketFlows], seeds: Seeds, input: u32, chunks: &[(u64, &[Packet])]) {
+    let table_count = tables.len();
+    let sorted: Vec<SortedPackets> = chunks
+        .iter()
+        .map(|&(records_before, packets)| {
+            let mut sorted = SortedPackets::new(seeds, table_count);
+            sorted.sort_chunk(records_before, |sink| show(packets, sink));
+            sorted
+        })
+        .collect();
+    for (number, table) in tables.iter_mut().enumerate() {
+        table.take_sorted(input, number, &sorted);
+    }
 }
 
 fn flows(tables: &[PacketFlows]) -> Vec<(PacketFlow, Vec<InputShare>)> {
@@ -99,15 +120,16 @@ fn any_split_over_threads_and_inputs_gives_the_same_flow_with_its_shares() {
     let [mut alone] = tables();
     add(&mut alone, 0, 0, &packets);
     let alone = flows(&[alone]);
-    let [mut first, mut second] = tables();
-    add(&mut second, 0, 0, &packets[..1]);
-    add(&mut first, 0, 1, &packets[1..]);
-    assert_eq!(flows(&[first, second]), alone);
+    let (before, after) = packets.split_at(1);
+    let seeds = Seeds::random();
+    let mut shared: [PacketFlows; 3] = tables_of(seeds);
+    add_sorted(&mut shared, seeds, 0, &[(0, before), (1, after)]);
+    assert_eq!(flows(&shared), alone);
 
-    let [mut first, mut second] = tables();
-    add(&mut second, 0, 0, &packets[..1]);
-    add(&mut first, 1, 0, &packets[1..]);
-    let split = flows(&[first, second]);
+    let mut shared: [PacketFlows; 3] = tables_of(seeds);
+    add_sorted(&mut shared, seeds, 0, &[(0, before)]);
+    add_sorted(&mut shared, seeds, 1, &[(0, after)]);
+    let split = flows(&shared);
     let share = |input, packets| InputShare { input, packets };
     assert_eq!(split[0].1, [share(0, 1), share(1, 1)]);
     assert_eq!((split[0].0.input, split[0].0.record), (1, 1));
@@ -196,42 +218,54 @@ proptest! {
         chunks_an_input in 1usize..9,
     ) {
         let mut naive: BTreeMap<(End, End), Naive> = BTreeMap::new();
-        let mut tables: [PacketFlows; 2] = tables();
+        let seeds = Seeds::random();
+        let [mut alone] = tables_of(seeds);
+        let mut shared: [PacketFlows; 3] = tables_of(seeds);
+        let mut sorted = [(); 1].map(|()| SortedPackets::new(seeds, shared.len()));
         for (number, ends) in ends.chunks(chunk).enumerate() {
             let input = (number / chunks_an_input) as u32;
             let records_before = (number % chunks_an_input * chunk) as u64;
-            tables[number % 2].take_chunk(input, records_before, |sink| {
-                for (record, &(source, source_port, destination, destination_port, time_ns)) in
-                    (0u32..).zip(ends)
-                {
-                    let packet = CapturedPacket {
-                        record,
-                        time_ns,
-                        source: address(source, destination),
-                        destination: address(destination, source),
-                        ports: Some((source_port, destination_port)),
-                        protocol: 17,
-                        opens_connection: false,
-                        bytes: 60,
-                    };
-                    let from = (packet.source, source_port);
-                    let to = (packet.destination, destination_port);
-                    let number = (time_ns, input, records_before + u64::from(record) + 1);
-                    let flow = naive.entry((from.min(to), from.max(to))).or_insert(Naive {
-                        packets: 0,
-                        first: number,
-                        last_ns: time_ns,
-                        shares: BTreeMap::new(),
-                    });
-                    flow.packets += 1;
-                    flow.first = flow.first.min(number);
-                    flow.last_ns = flow.last_ns.max(time_ns);
-                    *flow.shares.entry(input).or_default() += 1;
-                    sink.take(&packet);
-                }
+            let mut packets = Vec::new();
+            for (record, &(source, source_port, destination, destination_port, time_ns)) in
+                (0u32..).zip(ends)
+            {
+                let packet = CapturedPacket {
+                    record,
+                    time_ns,
+                    source: address(source, destination),
+                    destination: address(destination, source),
+                    ports: Some((source_port, destination_port)),
+                    protocol: 17,
+                    opens_connection: false,
+                    bytes: 60,
+                };
+                let from = (packet.source, source_port);
+                let to = (packet.destination, destination_port);
+                let number = (time_ns, input, records_before + u64::from(record) + 1);
+                let flow = naive.entry((from.min(to), from.max(to))).or_insert(Naive {
+                    packets: 0,
+                    first: number,
+                    last_ns: time_ns,
+                    shares: BTreeMap::new(),
+                });
+                flow.packets += 1;
+                flow.first = flow.first.min(number);
+                flow.last_ns = flow.last_ns.max(time_ns);
+                *flow.shares.entry(input).or_default() += 1;
+                packets.push(packet);
+            }
+            alone.take_chunk(input, records_before, |sink| {
+                packets.iter().for_each(|packet| sink.take(packet));
             });
+            sorted[0].sort_chunk(records_before, |sink| {
+                packets.iter().for_each(|packet| sink.take(packet));
+            });
+            for (table, flows) in shared.iter_mut().enumerate() {
+                flows.take_sorted(input, table, &sorted);
+            }
         }
-        let found = flows(&tables);
+        let found = flows(&shared);
+        prop_assert_eq!(&found, &flows(&[alone]));
         prop_assert_eq!(found.len(), naive.len());
         for (flow, shares) in found {
             let ports = flow.ports.unwrap();

@@ -125,7 +125,7 @@ fn headline(report: &CoverageReport) -> Markup {
 }
 
 fn numbers(report: &CoverageReport) -> Markup {
-    let Shares { judged, as_required, seen, failing } = Shares::of(&report.totals);
+    let Shares { judged, as_required, seen, failing } = Shares::of_report(report);
     let of = |part: u64| match report.shows_percentages && judged.flows > 0 {
         true => format!("{} of {}", share(report, part, judged.flows), grouped(judged.flows)),
         false => format!("of {}", grouped(judged.flows)),
@@ -135,7 +135,7 @@ fn numbers(report: &CoverageReport) -> Markup {
         dl.numbers {
             (number("Judged flows", &grouped(judged.flows), &bytes(judged.bytes)))
             (number("As required", &grouped(as_required.flows), &of(as_required.flows)))
-            (number("Seen in a log", &grouped(seen.flows), &of(seen.flows)))
+            (number("Seen at a firewall", &grouped(seen.flows), &of(seen.flows)))
             (number("Fail", &grouped(failing.flows), &bytes(failing.bytes)))
             (number("Routes unknown", &grouped(unknown.flows), "outside every share"))
             (number(

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Outside, legend, segment};
-use crate::coverage::{CoverageReport, CoverageTotals, Verdict};
+use crate::coverage::{CoverageReport, CoverageTotals, RuleTotals, Verdict};
 use crate::report::coverage_summary::{Shares, counted, flows, share};
 use crate::report::display::{bytes, grouped, percent};
 
@@ -19,8 +19,8 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
                 "known; shares are of these. A flow under several rules counts in each."
             }
             @if report.shows_percentages { (legend(&drawn(report))) }
-            @for (name, totals) in report.by_rule.iter().take(RULES_MAX) {
-                (rule(report, name, totals))
+            @for one in report.by_rule.iter().take(RULES_MAX) {
+                (rule(report, one))
             }
             (super::and_more(report.by_rule.len(), RULES_MAX, "rule", "rules"))
             h3 { "All rules together, each flow once" }
@@ -29,15 +29,15 @@ pub(super) fn section(report: &CoverageReport) -> Markup {
     }
 }
 
-fn rule(report: &CoverageReport, name: &str, totals: &[(Verdict, CoverageTotals)]) -> Markup {
-    let Shares { judged, as_required, seen, failing } = Shares::of(totals);
+fn rule(report: &CoverageReport, rule: &RuleTotals) -> Markup {
+    let Shares { judged, as_required, seen, failing } = Shares::of_rule(rule);
     html! {
         article.rule {
-            h3 { (Outside(name)) }
+            h3 { (Outside(&rule.rule)) }
             @if judged.flows == 0 {
                 p.note { "It requires a path of no recorded flow whose routes are known." }
             } @else {
-                @if report.shows_percentages { (bar(totals, judged)) }
+                @if report.shows_percentages { (bar(&rule.totals, judged)) }
                 p {
                     b { (grouped(as_required.flows)) } " of " (counted(judged.flows, "judged flow", "judged flows")) " take the required path"
                     @if report.shows_percentages {
@@ -46,7 +46,10 @@ fn rule(report: &CoverageReport, name: &str, totals: &[(Verdict, CoverageTotals)
                         span.whole { (share(report, as_required.bytes, judged.bytes)) }
                         " of " span.whole { (bytes(judged.bytes)) } ")"
                     }
-                    "; a log shows " (grouped(seen.flows)) "; "
+                    @if rule.asks_firewall {
+                        "; " (grouped(seen.flows)) " seen at a firewall"
+                    }
+                    "; "
                     b.failing[failing.flows > 0] { (grouped(failing.flows)) " fail" }
                     "."
                 }
@@ -138,7 +141,7 @@ fn verdicts(report: &CoverageReport) -> Markup {
 fn drawn(report: &CoverageReport) -> Vec<Verdict> {
     let has = |verdict: &Verdict| {
         verdict.counts_in_percentages()
-            && report.by_rule.iter().any(|(_, totals)| totals.iter().any(|(v, _)| v == verdict))
+            && report.by_rule.iter().any(|rule| rule.totals.iter().any(|(v, _)| v == verdict))
     };
     Verdict::ALL.into_iter().filter(has).collect()
 }

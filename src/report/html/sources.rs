@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{Outside, and_more};
 use crate::coverage::{CoverageReport, PoolMember, PoolProblem};
-use crate::report::coverage_summary::time_short;
+use crate::report::coverage_summary::{flows, time_short};
 use crate::report::display::{bytes, grouped};
 use crate::report::text::reasons;
 use crate::routing::NextHopClass;
@@ -19,6 +19,7 @@ pub(super) fn sections(report: &CoverageReport) -> Markup {
     html! {
         (pools(report))
         (unobservable(report))
+        (notes(report))
         (warnings(report))
         (evidence(report))
         (inputs(report))
@@ -88,6 +89,26 @@ fn unobservable(report: &CoverageReport) -> Markup {
                     }
                 }
                 (and_more(places.len(), LINES_MAX, "place", "places"))
+            }
+        }
+    }
+}
+
+fn notes(report: &CoverageReport) -> Markup {
+    let notes = &report.notes;
+    html! {
+        @if !notes.is_empty() {
+            section aria-labelledby="notes" {
+                h2 id="notes" { "Notes" }
+                ul.plain {
+                    @for note in notes.iter().take(LINES_MAX) {
+                        li {
+                            code { (note.code) } " " (flows(note.totals.flows)) ", "
+                            (bytes(note.totals.bytes)) ": " (Outside(&note.message))
+                        }
+                    }
+                }
+                (and_more(notes.len(), LINES_MAX, "note", "notes"))
             }
         }
     }

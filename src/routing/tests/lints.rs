@@ -1,6 +1,7 @@
 //! Findings about resources and single tables.
 
 use super::*;
+use crate::azure::resources::ConflictingExports;
 use crate::azure::{ServiceEndpointPriority, SystemNoneProfile};
 use crate::routing::Severity;
 
@@ -159,6 +160,36 @@ fn learned_routes_of_a_gateway_that_is_not_there_are_named_and_not_lost_without_
     let found = computed(&text).findings;
     let found: Vec<_> = found.iter().map(|finding| (finding.code, finding.severity)).collect();
     assert_eq!(found, [("dangling_reference", Severity::Warning)]);
+}
+
+/// Azure keeps the VNet of a virtual hub to itself, so that every spoke of a virtual WAN lacks it.
+#[test]
+fn the_vnet_of_a_virtual_hub_is_not_missed() {
+    let of = |synced: &str| {
+        let text = format!(
+            "wan-hub wh 10.100.0.0/23 fw=10.100.0.132\nvnet spoke 10.1.0.0/16
+            peer spoke HV_wh synced={synced}\nsubnet spoke/s 10.1.0.0/24"
+        );
+        codes(&text, "spoke/s").contains(&"remote_network_not_in_snapshot")
+    };
+    assert!(!of("10.100.0.0/23"));
+    assert!(of("10.102.0.0/23"));
+}
+
+#[test]
+fn exports_that_contradict_each_other_are_a_warning_about_the_resource() {
+    let mut resources = plan("vnet hub 10.0.0.0/16\nsubnet hub/a 10.0.1.0/24");
+    let resource = resources.virtual_networks[0].subnets[0].header.id.clone();
+    resources.conflicts.push(ConflictingExports {
+        resource: resource.clone(),
+        field: "route_table",
+        files: ["monday/subnets.json".to_owned(), "tuesday/subnets.json".to_owned()],
+    });
+    let computed = compute(&resources, &ServiceTags::default(), &Settings::default());
+    let [finding] = computed.findings.as_slice() else { panic!("{:?}", computed.findings) };
+    assert_eq!((finding.code, finding.severity), ("conflicting_exports", Severity::Warning));
+    assert_eq!(finding.resource, Some(resource));
+    assert!(finding.message.starts_with("monday/subnets.json and tuesday/subnets.json tell"));
 }
 
 #[test]

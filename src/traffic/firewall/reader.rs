@@ -112,6 +112,12 @@ impl FirewallLogReader {
         self.source_bytes.get()
     }
 
+    /// Returns true once a record showed that the log is a firewall's: a packet or a connection, or
+    /// the name of one of its categories or resources.
+    pub fn is_of_firewall(&self) -> bool {
+        self.interpreter.is_of_firewall()
+    }
+
     /// Returns true once a row of Log Analytics named its category: such a result may hold every
     /// category, where any other log holds only those that it shows.
     pub fn has_category_column(&self) -> bool {

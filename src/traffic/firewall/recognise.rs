@@ -27,7 +27,9 @@ pub(super) fn form_of(head: &[u8]) -> Result<Form, String> {
         None => return Err("nothing but white space".into()),
         Some(b'{') if holds_tables(text) => return Ok(Form::Tables),
         Some(b'{') if is_record_a_line(text) => return Ok(Form::JsonLines),
-        Some(b'{' | b'[' | b',') => return Ok(Form::Document),
+        Some(b'{' | b'[') => return Ok(Form::Document),
+        // A later part of a document; after any other comma a record is cut.
+        Some(b',') if text[1..].trim_ascii_start().starts_with(b"{") => return Ok(Form::Document),
         Some(_) => {}
     }
     let text = String::from_utf8_lossy(text);
@@ -37,7 +39,23 @@ pub(super) fn form_of(head: &[u8]) -> Result<Form, String> {
     if has_header(&text) {
         return Ok(Form::TextTable);
     }
+    if text.lines().any(is_line_of_firewall) {
+        return Ok(Form::JsonLines);
+    }
     Err("no firewall log: neither JSON nor a table with a time and a source address".into())
+}
+
+/// A record of a firewall's category: the lines above are then what is left of others, since a file
+/// that was cut at its beginning starts anywhere in a record.
+fn is_line_of_firewall(line: &str) -> bool {
+    let line = line.trim();
+    let names_firewall = || {
+        let folded = line.to_ascii_lowercase();
+        ["azurefirewall", "azfw"].iter().any(|word| folded.contains(word))
+    };
+    line.starts_with('{')
+        && names_firewall()
+        && matches!(Lexer::new().run(&line.as_bytes()[1..]), (_, Event::Closed))
 }
 
 /// A record a line, if the first record ends where its line does; or if that line is broken, and

@@ -1,13 +1,16 @@
 //! A chunk of records → rows and the books.
 
 use super::framing::{FlowLogChunk, RecordUnit, Unit};
+#[cfg(target_arch = "x86_64")]
+use super::kernel::Avx2;
 use super::record::{self, Layout, LogRecord, RecordFault, Text, Version};
 use super::skeleton::{Skeleton, TupleArray};
 use super::tuple::{self, Tuple};
-use super::usual_tuple;
+use super::usual_tuple::{self, UsualTuple};
 use crate::net::MacAddress;
 use crate::traffic::{
-    Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally, TextId,
+    ChunkPart, Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally,
+    TextId,
 };
 
 /// Turns records into rows.
@@ -20,18 +23,19 @@ pub(in crate::traffic) struct Decoder {
 }
 
 impl Decoder {
-    /// Appends the rows of a chunk to `batch`, and its counts to `tally`.
+    /// Appends the rows of a part of a chunk to `batch`, and its counts to `tally`.
     ///
     /// Each tuple is a record of the books. So is each object that is no record of a flow log, and
     /// the unreadable rest of one that breaks off.
     pub(in crate::traffic) fn decode(
         &mut self,
         chunk: &FlowLogChunk,
+        part: ChunkPart,
         batch: &mut FlowBatch,
         tally: &mut Tally,
     ) {
-        let mut output = Output { batch, tally, encryption: None };
-        for unit in chunk.units() {
+        let mut output = Output { batch, tally, encryption: RecentWords::default() };
+        for unit in chunk.units_of(part) {
             match unit {
                 Unit::Record(unit) => self.decode_record(unit, chunk.bytes_of(unit), &mut output),
                 Unit::Damage { damage, offset, detail } => {
@@ -104,8 +108,50 @@ fn has_marks_alone(record: &LogRecord, skeleton: &Skeleton) -> bool {
 struct Output<'o> {
     batch: &'o mut FlowBatch,
     tally: &'o mut Tally,
-    /// The word of the last row that had one: nearly all rows have the same.
-    encryption: Option<TextId>,
+    encryption: RecentWords,
+}
+
+/// The encryptions of the rows before, the first of which nearly all rows have: there are about eight
+/// words in all.
+#[derive(Default)]
+struct RecentWords {
+    words: [RecentWord; 4],
+    next: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct RecentWord {
+    bytes: [u8; 32],
+    length: usize,
+    id: Option<TextId>,
+}
+
+impl RecentWords {
+    #[inline(always)]
+    fn find(&self, word: &[u8]) -> Option<TextId> {
+        self.words.iter().find(|recent| recent.is(word)).and_then(|recent| recent.id)
+    }
+
+    fn keep(&mut self, word: &str, id: TextId) {
+        let mut bytes = [0; 32];
+        if let Some(start) = bytes.get_mut(..word.len()) {
+            start.copy_from_slice(word.as_bytes());
+            self.words[self.next] = RecentWord { bytes, length: word.len(), id: Some(id) };
+            self.next = (self.next + 1) % self.words.len();
+        }
+    }
+}
+
+impl RecentWord {
+    /// A word of two letters is compared without a call.
+    #[inline(always)]
+    fn is(&self, word: &[u8]) -> bool {
+        word.len() == self.length
+            && match word {
+                [first, second] => [*first, *second] == self.bytes[..2],
+                _ => *word == self.bytes[..self.length],
+            }
+    }
 }
 
 /// What an output held at some time.
@@ -126,7 +172,33 @@ impl Output<'_> {
     }
 
     fn row(&mut self, tuple: &Tuple<'_>, context: ContextId) {
-        let encryption = tuple.encryption.map(|word| self.encryption(word));
+        let encryption = tuple.encryption.map(|word| self.batch.intern_text(word));
+        self.push(tuple, encryption, context);
+    }
+
+    /// Returns false, and takes nothing, where the encryption is no usual word.
+    #[inline(always)]
+    fn usual_row(&mut self, usual: &UsualTuple<'_>, context: ContextId) -> bool {
+        let encryption = match usual.encryption {
+            b"" => None,
+            bytes => match self.encryption.find(bytes) {
+                Some(id) => Some(id),
+                None => match usual_tuple::word(bytes) {
+                    Some(word) => {
+                        let id = self.batch.intern_text(word);
+                        self.encryption.keep(word, id);
+                        Some(id)
+                    }
+                    None => return false,
+                },
+            },
+        };
+        self.push(&usual.tuple, encryption, context);
+        true
+    }
+
+    #[inline(always)]
+    fn push(&mut self, tuple: &Tuple<'_>, encryption: Option<TextId>, context: ContextId) {
         let record = u32::try_from(self.tally.records_read).expect("a chunk is far below 4 GiB");
         self.batch.push(&Row {
             record,
@@ -144,17 +216,6 @@ impl Output<'_> {
             context,
         });
         self.tally.records_read += 1;
-    }
-
-    fn encryption(&mut self, word: &str) -> TextId {
-        match self.encryption {
-            Some(last) if self.batch.text(last) == word => last,
-            _ => {
-                let id = self.batch.intern_text(word);
-                self.encryption = Some(id);
-                id
-            }
-        }
     }
 
     fn damage(&mut self, damage: Damage, offset: u64, detail: impl FnOnce() -> String) {
@@ -426,13 +487,41 @@ fn emit_array(
     context: ContextId,
     output: &mut Output<'_>,
 ) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = Avx2::of_machine() {
+        return kernel.run(
+            #[inline(always)]
+            || {
+                emit_tuples(array, record, context, output, |at| {
+                    usual_tuple::decode_v4(kernel, record, at)
+                })
+            },
+        );
+    }
+    emit_tuples(array, record, context, output, |_| None)
+}
+
+/// `first_way` is tried before the others.
+#[inline(always)]
+fn emit_tuples<'r>(
+    array: &TupleArray,
+    record: &'r [u8],
+    context: ContextId,
+    output: &mut Output<'_>,
+    first_way: impl Fn(usize) -> Option<UsualTuple<'r>>,
+) -> bool {
     let mut at = array.start;
     if at == array.end {
         return true;
     }
     while record[at] == b'"' {
-        let Some((tuple, end)) = decode_tuple(record, at + 1) else { return false };
-        output.row(&tuple, context);
+        let end = match first_way(at + 1) {
+            Some(usual) if output.usual_row(&usual, context) => usual.end,
+            _ => match emit_other_tuple(record, at + 1, context, output) {
+                Some(end) => end,
+                None => return false,
+            },
+        };
         match record.get(end + 1) {
             Some(b',') => at = end + 2,
             Some(b']') => return end + 1 == array.end,
@@ -442,11 +531,23 @@ fn emit_array(
     false
 }
 
-/// Decodes the tuple whose first byte stands at `at`, unless it has escapes or is wrong. Returns it
-/// with the position of the quote that ends it.
-#[inline(always)]
-fn decode_tuple(record: &[u8], at: usize) -> Option<(Tuple<'_>, usize)> {
-    usual_tuple::decode(record, at).or_else(|| decode_unusual_tuple(record, at))
+/// Gives out the tuple whose first byte stands at `at`, unless it has escapes or is wrong. Returns
+/// the position of the quote that ends it.
+#[inline(never)]
+fn emit_other_tuple(
+    record: &[u8],
+    at: usize,
+    context: ContextId,
+    output: &mut Output<'_>,
+) -> Option<usize> {
+    match usual_tuple::decode(record, at) {
+        Some(usual) if output.usual_row(&usual, context) => Some(usual.end),
+        _ => {
+            let (tuple, end) = decode_unusual_tuple(record, at)?;
+            output.row(&tuple, context);
+            Some(end)
+        }
+    }
 }
 
 #[cold]

@@ -24,7 +24,7 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 
 use super::lexer::{Event, Lexer};
-use crate::traffic::Damage;
+use crate::traffic::{ChunkPart, Damage};
 
 /// The longest record that is decoded. One record holds one minute of one NIC; a longer one is
 /// passed over.
@@ -234,6 +234,19 @@ impl FlowLogChunk {
         &self.units
     }
 
+    /// Returns the units that begin in a part of the bytes; each is in one part.
+    pub(in crate::traffic) fn units_of(&self, part: ChunkPart) -> &[Unit] {
+        let (Some(first), Some(last)) = (self.units.first(), self.units.last()) else { return &[] };
+        let (start, length) = (first.offset(), last.offset() - first.offset() + 1);
+        let place_of = |unit: &Unit| {
+            let place = u128::from(unit.offset() - start) * part.count as u128 / u128::from(length);
+            place as usize
+        };
+        let begin = self.units.partition_point(|unit| place_of(unit) < part.index);
+        let end = self.units.partition_point(|unit| place_of(unit) <= part.index);
+        &self.units[begin..end]
+    }
+
     /// Returns the bytes of a record of this chunk, from its opening bracket.
     pub(in crate::traffic) fn bytes_of(&self, record: &RecordUnit) -> &[u8] {
         &self.bytes[record.start..record.end]
@@ -241,6 +254,15 @@ impl FlowLogChunk {
 
     fn push_damage(&mut self, damage: Damage, offset: u64, detail: String) {
         self.units.push(Unit::Damage { damage, offset, detail });
+    }
+}
+
+impl Unit {
+    fn offset(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.offset,
+            Self::Damage { offset, .. } => *offset,
+        }
     }
 }
 

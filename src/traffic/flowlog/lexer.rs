@@ -82,14 +82,22 @@ impl Lexer {
         self.member = Member::Other;
     }
 
-    fn skip_string(&mut self, bytes: &[u8], at: usize) -> usize {
-        match memchr2(b'"', b'\\', &bytes[at..]) {
-            None => bytes.len(),
-            Some(length) => {
-                let is_end = bytes[at + length] == b'"';
-                self.inside = if is_end { Inside::Structure } else { Inside::Escape };
-                at + length + 1
+    /// Skips the rest of a string, and further strings with nothing but commas between them: tuples
+    /// are nine tenths of a log.
+    fn skip_string(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        loop {
+            let Some(length) = memchr2(b'"', b'\\', &bytes[at..]) else { return bytes.len() };
+            at += length + 1;
+            if bytes[at - 1] == b'\\' {
+                self.inside = Inside::Escape;
+                return at;
             }
+            if self.depth == 1 || bytes.get(at..at + 2) != Some(&b",\""[..]) {
+                self.inside = Inside::Structure;
+                return at;
+            }
+            self.member = Member::Other;
+            at += 2;
         }
     }
 

@@ -9,7 +9,7 @@ mod usual;
 use std::io::{self, ErrorKind, Read};
 
 use super::{Decoder, FlowLogChunk, FlowLogReader};
-use crate::traffic::{Context, Damage, FlowBatch, NotApplicable, Tally, TextId};
+use crate::traffic::{ChunkPart, Context, Damage, FlowBatch, NotApplicable, Tally, TextId};
 
 /// A row as text, and what it shares with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn read_in(pieces: Pieces, chunk_bytes: usize) -> Outcome {
     while reader.fill(&mut chunk, chunk_bytes) {
         batch.clear();
         tally.clear();
-        decoder.decode(&chunk, &mut batch, &mut tally);
+        decoder.decode(&chunk, ChunkPart::WHOLE, &mut batch, &mut tally);
         let left_out = tally.damaged_total() + tally.not_applicable_total();
         assert_eq!(tally.records_read, batch.len() as u64 + left_out, "the books balance");
         let before = all.tally.records_read;

@@ -13,25 +13,26 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::kernel::{self, DOT_BIT, TUPLE_BYTES};
+use super::kernel::{self, BEFORE, DOT_BIT, TUPLE_BYTES, WINDOW_BYTES, Window};
 use super::tuple::{self, Tuple};
 use crate::net::protocol;
 use crate::traffic::{Counters, FlowDirection, FlowState, FlowStatus};
 
-/// Reads the tuple whose first byte stands at `at` in a record. Returns it with the position of the
-/// quote that ends it, or leaves it to the general decoder.
+/// A tuple whose encryption is not yet known to be a word.
+pub(super) struct UsualTuple<'r> {
+    /// All but the encryption.
+    pub(super) tuple: Tuple<'static>,
+    pub(super) encryption: &'r [u8],
+    /// Where the quote stands in the record that ends the tuple.
+    pub(super) end: usize,
+}
+
+/// Reads the tuple whose first byte stands at `at` in a record, behind a quote, or leaves it to the
+/// general decoder.
 #[inline(always)]
-pub(super) fn decode(record: &[u8], at: usize) -> Option<(Tuple<'_>, usize)> {
-    let from = at.checked_sub(BEFORE)?;
+pub(super) fn decode(record: &[u8], at: usize) -> Option<UsualTuple<'_>> {
     let mut padded = [0; WINDOW_BYTES];
-    let window: &Window = match record.get(from..).and_then(<[u8]>::first_chunk) {
-        Some(window) => window,
-        None => {
-            let rest = &record[from..];
-            padded[..rest.len()].copy_from_slice(rest);
-            &padded
-        }
-    };
+    let window = window(record, at, &mut padded)?;
     let (separators, quotes) = kernel::marks(window.last_chunk().expect("the window is longer"));
     let end = quotes.trailing_zeros();
     if end >= TUPLE_BYTES as u32 {
@@ -44,26 +45,117 @@ pub(super) fn decode(record: &[u8], at: usize) -> Option<(Tuple<'_>, usize)> {
         SEPARATORS_V6 => places.read_v6(separators),
         _ => None,
     }?;
-    let tuple = Tuple {
-        time_ns: fields.time_ns,
-        source: fields.source,
-        destination: fields.destination,
-        ports: fields.ports,
-        protocol: fields.protocol,
-        direction: fields.direction,
-        state: Some(fields.state),
-        status: fields.status,
-        encryption: text(&record[from + fields.encryption.0..from + fields.encryption.1])?,
-        counters: fields.counters,
-    };
-    Some((tuple, at + end as usize))
+    let (start, stop) = fields.encryption;
+    let encryption = &record[at - BEFORE + start..at - BEFORE + stop];
+    let tuple = tuple_of(
+        fields.time_ns,
+        (fields.source, fields.destination),
+        fields.ports,
+        fields.protocol,
+        fields.words,
+        fields.counters,
+    );
+    Some(UsualTuple { tuple, encryption, end: at + end as usize })
 }
 
-/// How many bytes before a tuple are looked at: as many as the longest number that is read at once.
-const BEFORE: usize = 8;
-const WINDOW_BYTES: usize = BEFORE + TUPLE_BYTES;
+/// As [`decode`], for the IPv4 tuples without an empty counter or one of more than eight digits.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn decode_v4(kernel: kernel::Avx2, record: &[u8], at: usize) -> Option<UsualTuple<'_>> {
+    let mut padded = [0; WINDOW_BYTES];
+    let numbers = kernel.read_v4(window(record, at, &mut padded)?)?;
+    let letters = &record[at + numbers.direction_at..];
+    let words = Words::of(*letters.first()?, *letters.get(2)?)?;
+    let (source, destination) =
+        (Ipv4Addr::from(numbers.source), Ipv4Addr::from(numbers.destination));
+    if matches!(numbers.protocol, protocol::ICMP | protocol::ICMPV6) {
+        return None;
+    }
+    let [packets_sent, bytes_sent, packets_received, bytes_received] = numbers.counters.map(Some);
+    let counters = Counters { packets_sent, bytes_sent, packets_received, bytes_received };
+    let tuple = tuple_of(
+        tuple::time_ns_of(numbers.time),
+        (source.into(), destination.into()),
+        (numbers.source_port, numbers.destination_port),
+        numbers.protocol,
+        words,
+        counters,
+    );
+    let encryption = &record[at + numbers.direction_at + 4..at + numbers.encryption_end];
+    Some(UsualTuple { tuple, encryption, end: at + numbers.end })
+}
 
-type Window = [u8; WINDOW_BYTES];
+/// Returns a word of capitals, digits and underscores; all that Azure has used so far are.
+pub(super) fn word(bytes: &[u8]) -> Option<&str> {
+    let is_usual = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    let is_word = !bytes.is_empty() && bytes.iter().all(is_usual);
+    is_word.then(|| std::str::from_utf8(bytes).ok())?
+}
+
+#[inline(always)]
+fn window<'w>(
+    record: &'w [u8],
+    at: usize,
+    padded: &'w mut [u8; WINDOW_BYTES],
+) -> Option<&'w Window> {
+    let from = record.get(at.checked_sub(BEFORE)?..)?;
+    if let Some(window) = from.first_chunk() {
+        return Some(window);
+    }
+    padded[..from.len()].copy_from_slice(from);
+    Some(padded)
+}
+
+#[inline(always)]
+fn tuple_of(
+    time_ns: i64,
+    (source, destination): (IpAddr, IpAddr),
+    ports: (u16, u16),
+    protocol: u8,
+    words: Words,
+    counters: Counters,
+) -> Tuple<'static> {
+    Tuple {
+        time_ns,
+        source,
+        destination,
+        ports: Some(ports),
+        protocol,
+        direction: words.direction,
+        state: Some(words.state),
+        status: words.status,
+        encryption: None,
+        counters: if words.has_counters { counters } else { Counters::default() },
+    }
+}
+
+/// What the letters of a tuple say.
+#[derive(Clone, Copy)]
+struct Words {
+    direction: FlowDirection,
+    state: FlowState,
+    status: FlowStatus,
+    has_counters: bool,
+}
+
+impl Words {
+    #[inline(always)]
+    fn of(direction: u8, state: u8) -> Option<Self> {
+        let direction = match direction {
+            b'I' => FlowDirection::Inbound,
+            b'O' => FlowDirection::Outbound,
+            _ => return None,
+        };
+        let (state, status, has_counters) = match state {
+            b'B' => (FlowState::Begin, FlowStatus::Allowed, false),
+            b'C' => (FlowState::Continue, FlowStatus::Allowed, true),
+            b'E' => (FlowState::End, FlowStatus::Allowed, true),
+            b'D' => (FlowState::Deny, FlowStatus::Denied, false),
+            _ => return None,
+        };
+        Some(Self { direction, state, status, has_counters })
+    }
+}
 
 const SEPARATORS_V4: u32 = 18;
 const SEPARATORS_V6: u32 = 12;
@@ -79,11 +171,9 @@ struct Fields {
     time_ns: i64,
     source: IpAddr,
     destination: IpAddr,
-    ports: Option<(u16, u16)>,
+    ports: (u16, u16),
     protocol: u8,
-    direction: FlowDirection,
-    state: FlowState,
-    status: FlowStatus,
+    words: Words,
     /// Where the word begins and ends in the window.
     encryption: (usize, usize),
     counters: Counters,
@@ -138,33 +228,20 @@ impl Places<'_> {
         if e - d != 2 || f - e != 2 {
             return None;
         }
-        let direction = match self.window[d + 1] {
-            b'I' => FlowDirection::Inbound,
-            b'O' => FlowDirection::Outbound,
-            _ => return None,
-        };
+        let words = Words::of(self.window[d + 1], self.window[e + 1])?;
         let counters = Counters {
             packets_sent: self.counter(g, h)?,
             bytes_sent: self.counter(h, i)?,
             packets_received: self.counter(i, j)?,
             bytes_received: self.counter(j, self.end)?,
         };
-        let (state, status, counters) = match self.window[e + 1] {
-            b'B' => (FlowState::Begin, FlowStatus::Allowed, Counters::default()),
-            b'C' => (FlowState::Continue, FlowStatus::Allowed, counters),
-            b'E' => (FlowState::End, FlowStatus::Allowed, counters),
-            b'D' => (FlowState::Deny, FlowStatus::Denied, Counters::default()),
-            _ => return None,
-        };
         Some(Fields {
             time_ns: tuple::time_ns_of(self.long_number(BEFORE - 1, time_end)?),
             source,
             destination,
-            ports: Some(ports),
+            ports,
             protocol,
-            direction,
-            state,
-            status,
+            words,
             encryption: (f + 1, g),
             counters,
         })
@@ -250,17 +327,6 @@ fn positions<const N: usize>(mut separators: u128) -> [usize; N] {
     at
 }
 
-/// Returns a word of capitals, digits and underscores; all that Azure has used so far are.
-#[expect(clippy::option_option, reason = "outside: readable here; inside: the log's absent value")]
-#[inline(always)]
-fn text(word: &[u8]) -> Option<Option<&str>> {
-    let is_usual = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    if word.is_empty() {
-        return Some(None);
-    }
-    word.iter().all(is_usual).then(|| std::str::from_utf8(word).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -285,11 +351,52 @@ mod tests {
 
     const AT: usize = r#"{"flowTuples":[""#.len();
 
+    /// Reads the tuple of a record in every way there is, none of which may differ from another.
+    fn decode_all(record: &[u8]) -> Option<(Tuple<'_>, usize)> {
+        let whole = |usual: UsualTuple<'_>| {
+            let end = usual.end;
+            let encryption = match usual.encryption {
+                b"" => None,
+                bytes => Some(word(&record[bytes_at(record, bytes)..][..bytes.len()])?),
+            };
+            Some((Tuple { encryption, ..usual.tuple }, end))
+        };
+        let decoded = decode(record, AT).and_then(whole);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(kernel) = kernel::Avx2::of_machine()
+            && let Some(by_kernel) = decode_v4(kernel, record, AT).and_then(whole)
+        {
+            assert_eq!(Some(by_kernel), decoded);
+        }
+        decoded
+    }
+
+    fn bytes_at(record: &[u8], part: &[u8]) -> usize {
+        part.as_ptr().addr() - record.as_ptr().addr()
+    }
+
     fn decode_text(tuple: &str) -> Option<String> {
         let record = record(tuple);
-        let (decoded, end) = decode(&record, AT)?;
+        let (decoded, end) = decode_all(&record)?;
         assert_eq!(&record[AT..end], tuple.as_bytes());
         Some(format!("{decoded:?}"))
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_kernel_reads_nearly_all_tuples_that_azure_writes() {
+        let Some(kernel) = kernel::Avx2::of_machine() else { return };
+        for (tuple, is_read) in [
+            ("1733975962447,10.1.0.4,40.119.6.228,123,443,6,O,C,NX_LOCAL_DST,4,360,5,528", true),
+            ("1733975962447,255.255.255.255,0.0.0.0,0,65535,17,I,B,X,0,0,0,0", true),
+            ("173397596,1.2.3.4,99.100.9.10,0,1,255,I,E,,12345678,1,10,87654321", true),
+            ("173397596,1.2.3.4,99.100.9.10,0,1,255,I,E,,123456789,1,10,7654321", false),
+            ("17339759,1.2.3.4,99.100.9.10,0,1,255,I,E,X,1,1,10,7654321", false),
+            ("1493763938,192.0.2.95,10.1.0.4,51529,5358,0,I,D,,,,,", false),
+            ("1733975962447,2001:db8::1,fd00:10:0:11::28,64562,443,6,O,E,NX,1,2,3,4", false),
+        ] {
+            assert_eq!(decode_v4(kernel, &record(tuple), AT).is_some(), is_read, "{tuple}");
+        }
     }
 
     #[test]
@@ -343,7 +450,7 @@ mod tests {
                 bytes[at] = byte;
             }
             let record = record(std::str::from_utf8(&bytes).unwrap());
-            if let Some((decoded, end)) = decode(&record, AT) {
+            if let Some((decoded, end)) = decode_all(&record) {
                 let text = std::str::from_utf8(&record[AT..end]).unwrap();
                 prop_assert!(!text.contains(['"', '\\']));
                 prop_assert_eq!(Ok(decoded), Tuple::decode(text, SourceFormat::VnetV4));

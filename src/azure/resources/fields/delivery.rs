@@ -7,8 +7,8 @@ use super::network::told;
 use crate::azure::resources::error::ResourceFileError;
 use crate::azure::resources::node::{Node, Told};
 use crate::azure::resources::types::{
-    ApplicationGateway, AzureFirewall, BackendHealth, BackendPool, FirewallPolicy, LoadBalancer,
-    PublicIpAddress, ResourceId,
+    ApplicationGateway, AzureFirewall, BackendHealth, BackendPool, FirewallPolicy, FlowLog,
+    LoadBalancer, PublicIpAddress, ResourceHeader, ResourceId,
 };
 use crate::net::AddressPrefix;
 
@@ -23,6 +23,23 @@ fields!(AzureFirewall, header, |node| {
 fields!(FirewallPolicy, header, |node| {
     snat_private_ranges = private_ranges(node, "snat/privateRanges"),
 });
+
+fields!(
+    FlowLog, header,
+    unless told Self {
+        header: ResourceHeader::default(),
+        target: None,
+        is_enabled: true,
+        record_types: String::new(),
+        filter: String::new(),
+    },
+    |node| {
+        target = told(node.id("targetResourceId")),
+        is_enabled = node.flag("enabled"),
+        record_types = node.text("recordTypes"),
+        filter = node.text("enabledFilteringCriteria"),
+    }
+);
 
 fields!(ApplicationGateway, header, |node| {
     is_v2 = is_v2(node),

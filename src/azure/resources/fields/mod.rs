@@ -35,10 +35,14 @@ pub(super) trait Fields: Sized + 'static {
 
 /// A field of a row.
 pub(super) struct Field<T> {
+    /// What it is called here.
+    pub(super) name: &'static str,
     /// Reads it, and tells whether it was there.
     pub(super) read: fn(&Node<'_>, &mut T) -> Result<bool, ResourceFileError>,
     /// Swaps it between two rows.
     pub(super) swap: fn(&mut T, &mut T),
+    /// Tells whether two rows have the same.
+    pub(super) is_same: fn(&T, &T) -> bool,
 }
 
 /// Writes the table of a kind: each field, and how it is read from a node.
@@ -67,6 +71,7 @@ macro_rules! fields {
         impl $crate::azure::resources::fields::Fields for $row {
             const FIELDS: &'static [$crate::azure::resources::fields::Field<Self>] = &[$(
                 $crate::azure::resources::fields::Field {
+                    name: stringify!($($field).+),
                     read: |$node, row| {
                         let told = $read?;
                         let is_told = told.is_some();
@@ -76,6 +81,7 @@ macro_rules! fields {
                         Ok(is_told)
                     },
                     swap: |row, other| std::mem::swap(&mut row.$($field).+, &mut other.$($field).+),
+                    is_same: |row, other| row.$($field).+ == other.$($field).+,
                 },
             )*];
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::draft::Draft;
+use super::super::draft::{Conflict, Draft};
 use super::super::fields::{SiteDraft, VpnGateway};
 use super::super::types::*;
 use super::{Child, Owner, ResourceReader, ResourceWarning};
@@ -12,6 +12,7 @@ impl ResourceReader {
     /// Returns the resources, and what is missing among them.
     pub fn finish(mut self) -> (Resources, Vec<ResourceWarning>) {
         let mut warnings = Vec::new();
+        let conflicts = self.conflicts();
         let sites = self.take_sites(&mut warnings);
         let hub_branches = self.take_hub_branches();
         let route_tables = self.take_route_tables(&mut warnings);
@@ -33,14 +34,68 @@ impl ResourceReader {
             hub_branches,
             firewalls: self.firewalls.into_rows(),
             firewall_policies: self.firewall_policies.into_rows(),
+            flow_logs: self.flow_logs.into_rows(),
             application_gateways: self.application_gateways.into_rows(),
             backend_health: self.backend_health.into_rows(),
             load_balancers: self.load_balancers.into_rows(),
             public_ip_addresses: self.public_ip_addresses.into_rows(),
             sites,
             hybrid_connections: self.hybrid_connections,
+            conflicts,
         };
         (resources, warnings)
+    }
+
+    /// Lists what two files tell differently, of the kinds that decide where packets go.
+    fn conflicts(&self) -> Vec<ConflictingExports> {
+        let mut all = Vec::new();
+        let mut add = |resource: ResourceId, conflict: Conflict| {
+            let file = |index: usize| self.files[index].clone();
+            all.push(ConflictingExports {
+                resource,
+                field: conflict.field,
+                files: [file(conflict.first_file), file(conflict.second_file)],
+            });
+        };
+        macro_rules! of_kinds {
+            ($($kind:ident),*) => {$(
+                for (id, conflict) in self.$kind.conflicts() {
+                    add(id.clone(), conflict);
+                }
+            )*};
+        }
+        macro_rules! of_children {
+            ($($children:ident, $parents:ident, $word:literal;)*) => {$(
+                for (child, conflict) in self.$children.conflicts() {
+                    let parent = self.$parents.key_of(child.parent).cloned().unwrap_or_default();
+                    let name = child.name.as_deref().unwrap_or_default();
+                    add(ResourceId::new(format!("{parent}/{}/{name}", $word)), conflict);
+                }
+            )*};
+        }
+        of_kinds!(virtual_networks);
+        of_children!(
+            subnets, virtual_networks, "subnets";
+            peerings, virtual_networks, "virtualNetworkPeerings";
+        );
+        of_kinds!(route_tables);
+        of_children!(routes, route_tables, "routes";);
+        of_kinds!(
+            network_interfaces,
+            private_endpoints,
+            gateways,
+            local_network_gateways,
+            connections,
+            virtual_hubs,
+            hub_connections,
+            hub_route_tables,
+            routing_intents,
+            firewalls,
+            firewall_policies,
+            application_gateways,
+            load_balancers
+        );
+        all
     }
 
     /// A VNet whose address space is not known would send its own traffic elsewhere: it is left out.
