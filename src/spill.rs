@@ -79,6 +79,7 @@ pub(crate) struct Partitions {
 /// partition holds is not copied for it to grow.
 pub(crate) struct PartitionBuffers {
     open: Vec<Vec<u8>>,
+    chunk_bytes: usize,
     /// Full chunks with their partitions.
     full: Vec<(usize, Vec<u8>)>,
 }
@@ -101,6 +102,12 @@ impl Partitions {
             file: None,
             file_length: 0,
         }
+    }
+
+    /// Lets at most about so many bytes stay in memory from now on.
+    pub(crate) fn set_bytes_max(&mut self, bytes_max: usize) -> io::Result<()> {
+        self.bytes_max = bytes_max;
+        if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
     }
 
     /// About how much memory the records take.
@@ -183,17 +190,30 @@ impl Partitions {
 }
 
 impl PartitionBuffers {
-    /// From here on a chunk is full. A thread has one for each partition.
-    const CHUNK_BYTES: usize = 16 << 10;
+    /// From here on a chunk is full, unless its buffers were told otherwise.
+    const CHUNK_BYTES: usize = 4 << 10;
+
+    /// Larger chunks gain nothing more.
+    const CHUNK_BYTES_MAX: usize = 16 << 10;
 
     /// Room behind that for the record that fills it.
-    const RECORD_BYTES: usize = 512;
+    const RECORD_BYTES: usize = 256;
 
-    /// How many full chunks a thread may hold before they are to be absorbed.
-    const FULL_MAX: usize = 256;
+    /// How many bytes of full chunks a thread may hold before they are to be absorbed.
+    const FULL_BYTES_MAX: usize = 1 << 20;
 
     pub(crate) fn new() -> Self {
-        Self { open: vec![Vec::new(); PARTITION_COUNT], full: Vec::new() }
+        Self {
+            open: vec![Vec::new(); PARTITION_COUNT],
+            chunk_bytes: Self::CHUNK_BYTES,
+            full: Vec::new(),
+        }
+    }
+
+    /// The buffers of one of several threads, which together take but a small part of `bytes_max`.
+    pub(crate) fn of_thread(threads: usize, bytes_max: usize) -> Self {
+        let share = bytes_max / 16 / PARTITION_COUNT / threads;
+        Self { chunk_bytes: share.min(Self::CHUNK_BYTES_MAX), ..Self::new() }
     }
 
     /// Appends a record, which `write` writes, to the partition of a hash.
@@ -205,16 +225,16 @@ impl PartitionBuffers {
     pub(crate) fn push_to(&mut self, partition: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let chunk = &mut self.open[partition];
         if chunk.capacity() == 0 {
-            chunk.reserve_exact(Self::CHUNK_BYTES + Self::RECORD_BYTES);
+            chunk.reserve_exact(self.chunk_bytes + Self::RECORD_BYTES);
         }
         write(chunk);
-        if chunk.len() >= Self::CHUNK_BYTES {
+        if chunk.len() >= self.chunk_bytes {
             self.full.push((partition, std::mem::take(chunk)));
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.full.len() >= Self::FULL_MAX
+        self.full.len() * self.chunk_bytes.max(1) >= Self::FULL_BYTES_MAX
     }
 }
 

@@ -92,6 +92,11 @@ impl LogFlows {
         self.tuples.absorb(&mut buffers.buffers)
     }
 
+    /// Lets at most about so many bytes stay in memory from now on.
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) -> io::Result<()> {
+        self.tuples.set_bytes_max(bytes_max)
+    }
+
     /// Prepares for the order of time.
     pub(super) fn by_time(&self, bytes_max: usize, room: SpillRoom) -> FlowsByTime {
         FlowsByTime { flows: Partitions::new(bytes_max, room), span_ns: self.span_ns }
@@ -110,22 +115,53 @@ impl LogFlows {
     ///
     /// Cost: O(n) for n tuples, and O(n log n) for the n of one flow.
     pub(super) fn merge_partition(&self, bytes: &[u8], mut each: impl FnMut(&MergedFlow<'_>)) {
+        /// Runs are read in the order of their hashes, which a core's own cache has to hold.
+        const CACHED_BYTES: usize = 256 << 10;
+        let part_count = (bytes.len() / CACHED_BYTES).clamp(1, 1 << 10).next_power_of_two();
+        match part_count {
+            1 => self.merge_part(bytes, &mut each),
+            _ => parts_by_hash(bytes, part_count)
+                .iter()
+                .for_each(|part| self.merge_part(part, &mut each)),
+        }
+    }
+
+    fn merge_part(&self, bytes: &[u8], each: &mut impl FnMut(&MergedFlow<'_>)) {
         let mut runs: Vec<Run<'_>> = Vec::new();
         let mut events: Vec<Event> = Vec::new();
         let order = by_hash(bytes);
+        let place = |entry: u64| (entry & ((1 << PLACE_BITS) - 1)) as usize;
         for of_hash in order.chunk_by(|a, b| a >> PLACE_BITS == b >> PLACE_BITS) {
             runs.clear();
-            let starts = of_hash.iter().map(|entry| (entry & ((1 << PLACE_BITS) - 1)) as usize);
-            runs.extend(starts.map(|start| Run::read(&bytes[start..], &self.contexts).0));
-            runs.sort_unstable_by_key(|run| run.head.key);
+            runs.extend(of_hash.iter().map(|&entry| {
+                let (run, _) = Run::read(&bytes[place(entry)..], &self.contexts);
+                run
+            }));
+            if runs.len() > 1 {
+                runs.sort_unstable_by_key(|run| run.head.key);
+            }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();
                 (0..).zip(flow).for_each(|(number, run)| run.read_events(number, &mut events));
-                events.sort_unstable_by_key(|event| (event.time_ns, event.place));
+                // Those of one run stand in order but for the clock's steps.
+                if !events.is_sorted_by_key(|event| (event.time_ns, event.place)) {
+                    events.sort_unstable_by_key(|event| (event.time_ns, event.place));
+                }
                 each(&merged(flow, &events, &self.contexts));
             }
         }
     }
+}
+
+/// Divides runs into a power of two of parts by their hashes.
+fn parts_by_hash(bytes: &[u8], part_count: usize) -> Vec<Vec<u8>> {
+    let room = bytes.len() / part_count;
+    let mut parts: Vec<Vec<u8>> =
+        (0..part_count).map(|_| Vec::with_capacity(room + room / 8)).collect();
+    for_each_run(bytes, |hash, start, length| {
+        parts[hash as usize % part_count].extend_from_slice(&bytes[start..start + length]);
+    });
+    parts
 }
 
 /// How far into a partition a place may point; the bits above it are a hash's lowest.
@@ -138,7 +174,7 @@ fn by_hash(bytes: &[u8]) -> Vec<u64> {
     /// About what a run of one or two tuples takes.
     const USUAL_BYTES: usize = 64;
     let mut runs = Vec::with_capacity(bytes.len() / USUAL_BYTES);
-    for_each_run(bytes, |hash, start| {
+    for_each_run(bytes, |hash, start, _| {
         runs.push(u64::from(hash) << PLACE_BITS | start as u64);
     });
     let bits = (usize::BITS - runs.len().leading_zeros()).clamp(1, u64::BITS - PLACE_BITS);
@@ -168,9 +204,10 @@ fn by_hash(bytes: &[u8]) -> Vec<u64> {
 }
 
 impl TupleBuffers {
-    pub(super) fn new() -> Self {
+    /// The buffers of one of several threads, for tuples that take at most about `bytes_max`.
+    pub(super) fn new(threads: usize, bytes_max: usize) -> Self {
         Self {
-            buffers: PartitionBuffers::new(),
+            buffers: PartitionBuffers::of_thread(threads, bytes_max),
             span_ns: (i64::MAX, i64::MIN),
             of_batch: Vec::new(),
         }
@@ -195,30 +232,25 @@ impl TupleBuffers {
         let mut start = 0;
         while start < batch.len() {
             let end = run_end(batch, start);
-            let row = batch.row(start);
-            let place =
-                Place { source: row.source, destination: row.destination, ports: row.ports };
-            let key = Key {
-                source: row.source,
-                destination: row.destination,
-                ports: row.ports,
-                protocol: row.protocol,
-                direction: row.direction,
-                mac: None,
-            };
+            let (source, destination) = (batch.source[start], batch.destination[start]);
+            let ports = batch.ports(start);
             let head = RunHead {
-                key,
-                context: self.of_batch[row.context.index()],
-                encryption: row.encryption.map(|id| batch.text(id)),
-                time_ns: row.time_ns,
-                first: (input, records_before + u64::from(row.record) + 1),
+                key: Key {
+                    source,
+                    destination,
+                    ports,
+                    protocol: batch.protocol[start],
+                    direction: batch.direction[start],
+                    mac: None,
+                },
+                context: self.of_batch[batch.context[start].index()],
+                encryption: batch.encryption[start].map(|id| batch.text(id)),
+                time_ns: batch.time_ns[start],
+                first: (input, records_before + u64::from(batch.record[start]) + 1),
             };
-            let events = (start..end).map(|row| {
-                let (state, status) = (batch.state[row], batch.status[row]);
-                let told = Told { state, status, counters: batch.counters(row) };
-                (batch.time_ns[row] - batch.time_ns[start], told)
-            });
-            let hash = place.hash(hasher);
+            let events = (start..end)
+                .map(|row| (batch.time_ns[row] - batch.time_ns[start], Told::of_row(batch, row)));
+            let hash = Place { source, destination, ports }.hash(hasher);
             self.buffers.push(hash, |bytes| head.write(hash, events, bytes));
             each(start, end - start);
             start = end;
@@ -276,7 +308,7 @@ impl<'a> MergedFlow<'a> {
             time_ns: self.start_time_ns,
             first: self.first,
         };
-        let told = Told { state: self.state, status: self.status, counters: self.counters };
+        let told = Told::of(self.state, self.status, &self.counters);
         head.write(0, std::iter::once((0, told)), bytes);
         let mut rest = ShortRecord::new();
         rest.put_time(self.end_time_ns);
@@ -315,7 +347,7 @@ impl<'a> MergedFlow<'a> {
 
 /// Merges the events of a flow's runs, which are sorted by time, then place.
 fn merged<'a>(runs: &[Run<'a>], events: &[Event], contexts: &'a LogContexts) -> MergedFlow<'a> {
-    let (first, last) = (events[0], events[events.len() - 1]);
+    let (first, last) = (&events[0], &events[events.len() - 1]);
     let RunHead { key, context, encryption, .. } = runs[first.run as usize].head;
     let (counters, counter_basis) = sum_of(events);
     MergedFlow {
@@ -355,6 +387,10 @@ fn repeats(event: &Event, other: &Event) -> bool {
 ///
 /// Source: published VNet flow logs, in which 3 of 3 restarted flows behave so.
 fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
+    // Without two events at one time nothing was restarted, and nothing is recorded twice.
+    if events.is_sorted_by(|a, b| a.time_ns < b.time_ns) {
+        return simple_sum_of(events);
+    }
     let mut sum = Counters::default();
     let mut basis = None;
     let mut is_restarted = false;
@@ -379,6 +415,24 @@ fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
         }
     }
     (sum, basis)
+}
+
+/// Sums counters each of which counts what came since the one before.
+fn simple_sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
+    let sum_of = |counter: fn(&Counters) -> Option<u64>| {
+        events.iter().fold(None, |sum: Option<u64>, event| match (sum, counter(&event.counters)) {
+            (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
+            (sum, more) => sum.or(more),
+        })
+    };
+    let sum = Counters {
+        packets_sent: sum_of(|counters| counters.packets_sent),
+        bytes_sent: sum_of(|counters| counters.bytes_sent),
+        packets_received: sum_of(|counters| counters.packets_received),
+        bytes_received: sum_of(|counters| counters.bytes_received),
+    };
+    let is_counted = sum != Counters::default();
+    (sum, is_counted.then_some(CounterBasis::Delta))
 }
 
 fn contains(later: &Counters, sum: &Counters) -> bool {

@@ -71,7 +71,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     pub fn new(fib: &'f Fib, options: ClassifyOptions, sink: S) -> Self {
         assert!(options.threads > 0, "a run needs a thread");
         let workers = (0..options.threads)
-            .map(|_| Worker::new(fib, &options.decode, sink.buffer()))
+            .map(|_| Worker::new(fib, &options, Self::tuple_bytes_max(&options), sink.buffer()))
             .collect();
         let seeds = Seeds::random();
         let table_count = options.threads.min(SortedPackets::TABLES_MAX);
@@ -85,7 +85,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             sorted_packets: (0..sorting_count)
                 .map(|_| SortedPackets::new(seeds, table_count))
                 .collect(),
-            log_flows: LogFlows::new(options.memory_bytes_max / 2, SpillRoom::default()),
+            log_flows: LogFlows::new(Self::tuple_bytes_max(&options), SpillRoom::default()),
             room: SpillRoom::default(),
             chunks: [chunks(), chunks()],
             inputs: Vec::new(),
@@ -99,8 +99,20 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     /// the same.
     #[must_use]
     pub fn with_room(mut self, room: SpillRoom) -> Self {
-        self.log_flows = LogFlows::new(self.options.memory_bytes_max / 2, room.clone());
+        self.log_flows = LogFlows::new(Self::tuple_bytes_max(&self.options), room.clone());
         self.room = room;
+        self
+    }
+
+    /// Lets tuples of logs take more memory than other flows, where a sink grows by as little as they
+    /// shrink once their flows are given out.
+    #[must_use]
+    pub fn with_tuple_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.log_flows = LogFlows::new(bytes_max, self.room.clone());
+        let threads = self.options.threads;
+        for worker in &mut self.workers {
+            worker.tuples = TupleBuffers::new(threads, bytes_max);
+        }
         self
     }
 
@@ -122,6 +134,9 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             tally: Tally::default(),
         });
         let work = self.work_on(reader);
+        if work == Work::GatherPackets {
+            self.log_flows.set_bytes_max(self.options.memory_bytes_max / 2)?;
+        }
         let [mut current, mut next] = std::mem::take(&mut self.chunks);
         let mut filled = fill_round(reader, &mut current);
         let mut outcome = Ok(());
@@ -170,6 +185,15 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             has_partial_flows: self.has_partial_flows,
         };
         Ok((summary, self.sink))
+    }
+
+    /// The tuples of logs have all of the memory, less what their flows take to be put in order, or
+    /// what the flows of a capture take.
+    fn tuple_bytes_max(options: &ClassifyOptions) -> usize {
+        match S::WANTS_ROWS && S::WANTS_ORDER {
+            true => options.memory_bytes_max / 2,
+            false => options.memory_bytes_max,
+        }
     }
 
     fn work_on(&self, reader: &TrafficReader) -> Work {
@@ -437,14 +461,14 @@ struct Worker<B> {
 }
 
 impl<B: RowBuffer> Worker<B> {
-    fn new(fib: &Fib, options: &DecodeOptions, rows: B) -> Self {
+    fn new(fib: &Fib, options: &ClassifyOptions, tuple_bytes_max: usize, rows: B) -> Self {
         Self {
-            decoder: Decoder::new(options),
+            decoder: Decoder::new(&options.decode),
             batch: FlowBatch::default(),
             tally: Tally::default(),
             observers: Vec::new(),
             records_before: 0,
-            tuples: TupleBuffers::new(),
+            tuples: TupleBuffers::new(options.threads, tuple_bytes_max),
             labelled: Vec::new(),
             totals: RunTotals::new(fib),
             rows,

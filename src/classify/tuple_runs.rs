@@ -65,9 +65,12 @@ pub(super) struct Run<'b> {
 /// What an event tells besides its time and place.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
-    pub(super) state: Option<FlowState>,
-    pub(super) status: Option<FlowStatus>,
-    pub(super) counters: Counters,
+    state: Option<FlowState>,
+    status: Option<FlowStatus>,
+    /// Those that are absent are 0.
+    numbers: [u64; 4],
+    /// A bit for each number.
+    are_there: u8,
 }
 
 const MS: i64 = 1_000_000;
@@ -113,10 +116,15 @@ const SOURCE_IS_V6: u8 = 1;
 const DESTINATION_IS_V6: u8 = 2;
 const HAS_PORTS: u8 = 4;
 const HAS_ENCRYPTION: u8 = 8;
-const DIRECTION_SHIFT: u32 = 4;
+/// Two bytes behind the addresses tell the length of the encryption's text.
+const IS_LONG_TEXT: u8 = 16;
+const DIRECTION_SHIFT: u32 = 5;
 
 /// What stands before the events, with addresses of version 4; others follow it.
-const HEAD_BYTES: usize = 48;
+const HEAD_BYTES: usize = 44;
+
+/// Records are counted in six bytes.
+const RECORD_MAX: u64 = (1 << 48) - 1;
 
 impl RunHead<'_> {
     /// Appends a run: each event tells how long after the first it was.
@@ -127,107 +135,135 @@ impl RunHead<'_> {
         bytes: &mut Vec<u8>,
     ) {
         let Key { source, destination, ports, protocol, direction, .. } = self.key;
-        let direction = index_in(&FlowDirection::OR_NONE, &direction) as u8;
+        let direction = direction.map_or(0, |direction| 1 + direction as u8);
         let mut marks = direction << DIRECTION_SHIFT;
+        let text = self.encryption.unwrap_or_default();
         for (mark, is_set) in [
             (SOURCE_IS_V6, source.is_ipv6()),
             (DESTINATION_IS_V6, destination.is_ipv6()),
             (HAS_PORTS, ports.is_some()),
             (HAS_ENCRYPTION, self.encryption.is_some()),
+            (IS_LONG_TEXT, text.len() > usize::from(u8::MAX)),
         ] {
             marks |= if is_set { mark } else { 0 };
         }
-        let text = self.encryption.unwrap_or_default();
-        let text_length = u16::try_from(text.len()).expect("a tuple is below 1 KiB");
         let count = u8::try_from(events.len()).expect("a run is at most so long");
         let (from, to) = ports.unwrap_or_default();
         let v4 = |address: IpAddr| match address {
             IpAddr::V4(address) => address.octets(),
             IpAddr::V6(_) => [0; 4],
         };
+        let (input, record) = self.first;
+        assert!(record <= RECORD_MAX, "an input has fewer than 2^48 records");
         let start = bytes.len();
         let mut head = [0; HEAD_BYTES];
         head[..4].copy_from_slice(&(hash as u32).to_le_bytes());
         head[6] = count;
         head[7] = marks;
         head[8..12].copy_from_slice(&self.context.to_le_bytes());
-        head[12..16].copy_from_slice(&self.first.0.to_le_bytes());
+        head[12..16].copy_from_slice(&input.to_le_bytes());
         head[16..24].copy_from_slice(&self.time_ns.to_le_bytes());
-        head[24..32].copy_from_slice(&self.first.1.to_le_bytes());
+        head[24..30].copy_from_slice(&record.to_le_bytes()[..6]);
+        head[30] = protocol;
+        head[31] = u8::try_from(text.len()).unwrap_or(0);
         head[32..34].copy_from_slice(&from.to_le_bytes());
         head[34..36].copy_from_slice(&to.to_le_bytes());
         head[36..40].copy_from_slice(&v4(source));
         head[40..44].copy_from_slice(&v4(destination));
-        head[44] = protocol;
-        head[46..48].copy_from_slice(&text_length.to_le_bytes());
         bytes.extend_from_slice(&head);
         for address in [source, destination] {
             if let IpAddr::V6(address) = address {
                 bytes.extend_from_slice(&address.octets());
             }
         }
+        if marks & IS_LONG_TEXT != 0 {
+            let length = u16::try_from(text.len()).expect("a tuple is below 1 KiB");
+            bytes.extend_from_slice(&length.to_le_bytes());
+        }
         bytes.extend_from_slice(text.as_bytes());
-        events.for_each(|(after_ns, told)| told.write(after_ns, bytes));
+        for (after_ns, told) in events {
+            told.write(after_ns, bytes);
+        }
         let length = u16::try_from(bytes.len() - start).expect("255 events are below 64 KiB");
         bytes[start + 4..start + 6].copy_from_slice(&length.to_le_bytes());
     }
 }
 
 impl Told {
+    pub(super) fn of(
+        state: Option<FlowState>,
+        status: Option<FlowStatus>,
+        counters: &Counters,
+    ) -> Self {
+        let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = *counters;
+        let all = [packets_sent, bytes_sent, packets_received, bytes_received];
+        let bits = all.iter().zip(0..).map(|(counter, bit)| u8::from(counter.is_some()) << bit);
+        let are_there = bits.fold(0, |all, bit| all | bit);
+        Self { state, status, numbers: all.map(|counter| counter.unwrap_or(0)), are_there }
+    }
+
+    #[inline]
+    pub(super) fn of_row(batch: &FlowBatch, row: usize) -> Self {
+        Self {
+            state: batch.state[row],
+            status: batch.status[row],
+            numbers: [
+                batch.packets_sent[row],
+                batch.bytes_sent[row],
+                batch.packets_received[row],
+                batch.bytes_received[row],
+            ],
+            are_there: batch.flags[row].counters(),
+        }
+    }
+
     /// Appends it: milliseconds, marks, then the counters in the width that the largest needs.
+    #[inline]
     fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
         let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
-        let counters = all_counters(&self.counters);
-        let mut marks = index_in(&FlowState::OR_NONE, &self.state)
-            | index_in(&FlowStatus::OR_NONE, &self.status) << 3;
-        let mut any = 0;
-        for (bit, counter) in counters.iter().enumerate() {
-            marks |= u16::from(counter.is_some()) << (5 + bit);
-            any |= counter.unwrap_or(0);
-        }
-        let numbers = counters.map(|counter| counter.unwrap_or(0));
-        let has_counters = marks >> 5 != 0;
-        let width = match any {
-            _ if !has_counters => 0,
+        let [a, b, c, d] = self.numbers;
+        let width = match a | b | c | d {
+            _ if self.are_there == 0 => 0,
             0..=0xFFFF => 1,
             0x1_0000..=0xFFFF_FFFF => 2,
             _ => 3,
         };
-        marks |= width << 9;
-        let mut event = [0; 14];
-        event[..4].copy_from_slice(&after_ms.to_le_bytes());
-        event[4..6].copy_from_slice(&marks.to_le_bytes());
+        let state = self.state.map_or(0, |state| 1 + state as u64);
+        let status = self.status.map_or(0, |status| 1 + status as u64);
+        let marks = state | status << 3 | u64::from(self.are_there) << 5 | width << 9;
+        let fixed = u64::from(after_ms) | marks << 32;
         match width {
-            0 => bytes.extend_from_slice(&event[..6]),
+            0 => bytes.extend_from_slice(&fixed.to_le_bytes()[..6]),
             1 => {
-                for (place, number) in event[6..].chunks_exact_mut(2).zip(numbers) {
-                    place.copy_from_slice(&(number as u16).to_le_bytes());
-                }
-                bytes.extend_from_slice(&event);
+                let all = u128::from(a | b << 16 | c << 32 | d << 48);
+                let event = u128::from(fixed) | all << 48;
+                bytes.extend_from_slice(&event.to_le_bytes()[..14]);
             }
             2 => {
-                bytes.extend_from_slice(&event[..6]);
-                numbers.iter().for_each(|&n| bytes.extend_from_slice(&(n as u32).to_le_bytes()));
+                bytes.extend_from_slice(&fixed.to_le_bytes()[..6]);
+                bytes.extend_from_slice(&(a | b << 32).to_le_bytes());
+                bytes.extend_from_slice(&(c | d << 32).to_le_bytes());
             }
             _ => {
-                bytes.extend_from_slice(&event[..6]);
-                numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+                bytes.extend_from_slice(&fixed.to_le_bytes()[..6]);
+                [a, b, c, d].iter().for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
             }
         }
     }
 }
 
-/// Calls `each` with the hash and the start of every run.
+/// Calls `each` with the hash, the start and the length of every run.
 ///
 /// # Panics
 ///
 /// As [`Run::read`].
-pub(super) fn for_each_run(bytes: &[u8], mut each: impl FnMut(u32, usize)) {
+pub(super) fn for_each_run(bytes: &[u8], mut each: impl FnMut(u32, usize, usize)) {
     let mut start = 0;
     while start < bytes.len() {
         let head: [u8; 8] = array(&bytes[start..]);
-        each(u32::from_le_bytes(array(&head)), start);
-        start += usize::from(u16::from_le_bytes([head[4], head[5]]));
+        let length = usize::from(u16::from_le_bytes([head[4], head[5]]));
+        each(u32::from_le_bytes(array(&head)), start, length);
+        start += length;
     }
 }
 
@@ -256,14 +292,19 @@ impl<'b> Run<'b> {
         };
         let source = address(36, is_set(SOURCE_IS_V6));
         let destination = address(40, is_set(DESTINATION_IS_V6));
-        let (text, events) = rest.split_at(usize::from(u16_at(46)));
+        let mut text_length = usize::from(head[31]);
+        if is_set(IS_LONG_TEXT) {
+            text_length = usize::from(u16::from_le_bytes(array(rest)));
+            rest = &rest[2..];
+        }
+        let (text, events) = rest.split_at(text_length);
         let text = || std::str::from_utf8(text).expect("was written from a text");
         let context = u32_at(8);
         let key = Key {
             source,
             destination,
             ports: is_set(HAS_PORTS).then(|| (u16_at(32), u16_at(34))),
-            protocol: head[44],
+            protocol: head[30],
             direction: FlowDirection::OR_NONE[usize::from(marks >> DIRECTION_SHIFT)],
             mac: contexts.get(context).mac,
         };
@@ -272,7 +313,7 @@ impl<'b> Run<'b> {
             context,
             encryption: is_set(HAS_ENCRYPTION).then(text),
             time_ns: i64::from_le_bytes(array(&head[16..])),
-            first: (u32_at(12), u64::from_le_bytes(array(&head[24..]))),
+            first: (u32_at(12), u64::from_le_bytes(array(&head[24..])) & RECORD_MAX),
         };
         (Self { head, event_count: bytes[6], events }, after)
     }
@@ -317,18 +358,8 @@ fn read_numbers(width: u16, bytes: &[u8]) -> ([u64; 4], &[u8]) {
     }
 }
 
-fn all_counters(counters: &Counters) -> [Option<u64>; 4] {
-    let Counters { packets_sent, bytes_sent, packets_received, bytes_received } = *counters;
-    [packets_sent, bytes_sent, packets_received, bytes_received]
-}
-
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("a run was written whole")
-}
-
-fn index_in<T: PartialEq>(all: &[T], one: &T) -> u16 {
-    let index = all.iter().position(|other| other == one).expect("the list is whole");
-    u16::try_from(index).expect("the list is short")
 }
 
 #[cfg(test)]
@@ -411,7 +442,7 @@ mod tests {
             packets_received: numbers[2],
             bytes_received: numbers[3],
         };
-        let told = |state, status, numbers| Told { state, status, counters: counters(numbers) };
+        let told = |state, status, numbers| (state, status, counters(numbers));
         let events = [
             (0, told(Some(FlowState::Begin), Some(FlowStatus::Allowed), [None; 4])),
             (0, told(Some(FlowState::Continue), None, [Some(0); 4])),
@@ -448,14 +479,16 @@ mod tests {
                 ..v4
             };
             let time_ns = i64::MIN;
-            let first = (u32::MAX, u64::MAX - 9);
+            let first = (u32::MAX, RECORD_MAX - 9);
             let head = RunHead { key, context: 0, encryption, time_ns, first };
-            let after = events.iter().map(|&(after_ms, told)| (after_ms * MS, told));
+            let after = events.iter().map(|(after_ms, (state, status, counters))| {
+                (after_ms * MS, Told::of(*state, *status, counters))
+            });
             head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, after, &mut bytes);
             heads.push(head);
         }
         let mut found = Vec::new();
-        for_each_run(&bytes, |hash, start| found.push((hash, start)));
+        for_each_run(&bytes, |hash, start, _| found.push((hash, start)));
         assert_eq!(found.len(), heads.len());
         let mut rest = &bytes[..];
         for ((number, head), (hash, start)) in (0..).zip(heads).zip(found) {
@@ -468,12 +501,13 @@ mod tests {
             run.read_events(number, &mut read);
             assert_eq!(read.len(), events.len());
             for ((place, (after_ms, told)), event) in (0..).zip(events).zip(read) {
+                let (state, status, counters) = told;
                 let want = Event {
                     time_ns: head.time_ns + after_ms * MS,
                     place: (head.first.0, head.first.1 + place),
-                    state: told.state,
-                    status: told.status,
-                    counters: told.counters,
+                    state,
+                    status,
+                    counters,
                     run: number,
                 };
                 assert_eq!(event, want);

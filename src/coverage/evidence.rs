@@ -1,6 +1,7 @@
 //! What firewalls logged, and whether a flow is among it.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use ahash::AHashMap;
 use smallvec::SmallVec;
@@ -217,19 +218,30 @@ impl Evidence {
         let count = lines.0[start..].partition_point(|line| line.source == source);
         let of_source = &lines.0[start..start + count];
         for of_firewall in of_source.chunk_by(|a, b| a.firewall == b.firewall) {
-            self.match_lines(self.near(of_firewall, flows), flows, &mut shown);
+            let (lines, range) = self.near(of_firewall, flows);
+            self.match_lines(lines, &flows[range.clone()], &mut shown[range]);
         }
         shown
     }
 
-    /// The lines, sorted by time, that may be near one of the flows.
-    fn near<'l>(&self, lines: &'l [Line], flows: &[FlowIdentity]) -> &'l [Line] {
-        let (Some(first), Some(last)) = (flows.first(), flows.last()) else { return &[] };
-        let from = first.start_time_ns.saturating_sub(self.tolerance_ns);
-        let to = last.start_time_ns.saturating_add(self.tolerance_ns);
-        let start = lines.partition_point(|line| line.time_ns < from);
-        let count = lines[start..].partition_point(|line| line.time_ns <= to);
-        &lines[start..start + count]
+    /// The lines that may be near one of the flows, and the flows that may be near one of those;
+    /// both are sorted by time.
+    fn near<'l>(&self, lines: &'l [Line], flows: &[FlowIdentity]) -> (&'l [Line], Range<usize>) {
+        let tolerance = self.tolerance_ns;
+        let lines = match (flows.first(), flows.last()) {
+            (Some(first), Some(last)) => {
+                let span = (first.start_time_ns, last.start_time_ns);
+                &lines[around(lines, |line| line.time_ns, span, tolerance)]
+            }
+            _ => &[],
+        };
+        let flows = match (lines.first(), lines.last()) {
+            (Some(first), Some(last)) => {
+                around(flows, |flow| flow.start_time_ns, (first.time_ns, last.time_ns), tolerance)
+            }
+            _ => 0..0,
+        };
+        (lines, flows)
     }
 
     /// Matches the lines of one firewall with the flows of one sender.
@@ -363,6 +375,20 @@ impl EvidenceKind {
         };
         names.iter().any(|name| category.eq_ignore_ascii_case(name))
     }
+}
+
+/// What of a row, sorted by its times, is at most `tolerance_ns` from a span of time.
+fn around<T>(
+    sorted: &[T],
+    time_ns: impl Fn(&T) -> i64,
+    (first_ns, last_ns): (i64, i64),
+    tolerance_ns: i64,
+) -> Range<usize> {
+    let from = first_ns.saturating_sub(tolerance_ns);
+    let to = last_ns.saturating_add(tolerance_ns);
+    let start = sorted.partition_point(|one| time_ns(one) < from);
+    let count = sorted[start..].partition_point(|one| time_ns(one) <= to);
+    start..start + count
 }
 
 /// The position among [`KINDS`] of the flows that a line may match.

@@ -12,16 +12,19 @@ use super::{CoverageTotals, FindingCode, FlowExample, Verdict, Way};
 /// Sums over judged flows.
 #[derive(Default)]
 pub(super) struct Sums {
-    pub(super) totals: BTreeMap<Verdict, CoverageTotals>,
-    /// Covered, and shown by a firewall.
-    pub(super) seen: CoverageTotals,
-    pub(super) by_rule: BTreeMap<(usize, Verdict), CoverageTotals>,
-    /// By position in `ways`, and whether the verdict is a finding.
-    by_way: AHashMap<(usize, bool), CoverageTotals>,
+    totals: ByVerdict,
+    /// By position of the rule.
+    by_rule: Vec<ByVerdict>,
+    /// By position in `ways`: of flows that are no finding, and of those that are one.
+    by_way: Vec<[CoverageTotals; 2]>,
     ways: Vec<Way>,
     way_index: AHashMap<Way, usize>,
-    /// By step of the timeline.
-    pub(super) timeline: BTreeMap<(i64, Verdict), CoverageTotals>,
+    /// By step of the timeline, without those of `open_step`.
+    timeline: BTreeMap<i64, ByVerdict>,
+    /// The step of the latest flow: those of one source come in the order of their times.
+    open_step: Option<(i64, ByVerdict)>,
+    /// Covered, and shown by a firewall.
+    pub(super) seen: CoverageTotals,
     /// By private endpoint and the firewalls before it: flows whose answers no known translation
     /// brings back there.
     pub(super) endpoints: BTreeMap<(IpAddr, Arc<str>), CoverageTotals>,
@@ -29,6 +32,10 @@ pub(super) struct Sums {
     /// By position among the pools' members.
     pub(super) pools: BTreeMap<usize, CoverageTotals>,
 }
+
+/// The sums of each verdict, by its place among all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ByVerdict([CoverageTotals; Verdict::ALL.len()]);
 
 /// A rule by its position, a code, a source and a destination. All flows of one source are judged
 /// by one thread, so that no two threads have the same.
@@ -70,7 +77,30 @@ impl Sums {
     }
 
     pub(super) fn add_way(&mut self, way: usize, is_finding: bool, totals: CoverageTotals) {
-        self.by_way.entry((way, is_finding)).or_default().add(totals);
+        grown(&mut self.by_way, way)[usize::from(is_finding)].add(totals);
+    }
+
+    pub(super) fn add_verdict(&mut self, verdict: Verdict, totals: CoverageTotals) {
+        self.totals.add(verdict, totals);
+    }
+
+    pub(super) fn add_rule(&mut self, rule: usize, verdict: Verdict, totals: CoverageTotals) {
+        grown(&mut self.by_rule, rule).add(verdict, totals);
+    }
+
+    /// Adds a flow to a step of the timeline.
+    pub(super) fn add_step(&mut self, step: i64, verdict: Verdict, totals: CoverageTotals) {
+        if self.open_step.as_ref().is_none_or(|(open, _)| *open != step) {
+            self.close_step();
+        }
+        let (_, sums) = self.open_step.get_or_insert((step, ByVerdict::default()));
+        sums.add(verdict, totals);
+    }
+
+    fn close_step(&mut self) {
+        if let Some((step, sums)) = self.open_step.take() {
+            self.timeline.entry(step).or_default().add_all(&sums);
+        }
     }
 
     /// Adds a flow to a finding; the flows of one source come in the order of their times.
@@ -104,31 +134,87 @@ impl Sums {
     }
 
     /// Adds the sums of another thread.
-    pub(super) fn absorb(&mut self, other: Self) {
-        add_all(&mut self.totals, other.totals);
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        other.close_step();
+        self.totals.add_all(&other.totals);
+        for (rule, sums) in other.by_rule.iter().enumerate() {
+            grown(&mut self.by_rule, rule).add_all(sums);
+        }
+        for (step, sums) in other.timeline {
+            self.timeline.entry(step).or_default().add_all(&sums);
+        }
         self.seen.add(other.seen);
-        add_all(&mut self.by_rule, other.by_rule);
-        add_all(&mut self.timeline, other.timeline);
         add_all(&mut self.pools, other.pools);
         add_all(&mut self.endpoints, other.endpoints);
-        for ((way, is_finding), totals) in other.by_way {
+        for (way, sums) in other.by_way.iter().enumerate() {
             let way = self.way(other.ways[way].clone());
-            self.add_way(way, is_finding, totals);
+            self.add_way(way, false, sums[0]);
+            self.add_way(way, true, sums[1]);
         }
         self.findings.extend(other.findings);
     }
 
+    /// Returns the sums of each verdict that occurs.
+    pub(super) fn totals(&self) -> impl Iterator<Item = (Verdict, CoverageTotals)> {
+        self.totals.all()
+    }
+
+    /// Returns the sums of each verdict that occurs by a rule.
+    pub(super) fn of_rule(&self, rule: usize) -> impl Iterator<Item = (Verdict, CoverageTotals)> {
+        self.by_rule.get(rule).into_iter().flat_map(ByVerdict::all)
+    }
+
+    /// Gives out the sums of each verdict that occurs in a step, in the order of both.
+    pub(super) fn take_timeline(&mut self) -> Vec<(i64, Verdict, CoverageTotals)> {
+        self.close_step();
+        let steps = std::mem::take(&mut self.timeline).into_iter();
+        let of_step = |(step, sums): (i64, ByVerdict)| -> Vec<_> {
+            sums.all().map(|(verdict, totals)| (step, verdict, totals)).collect()
+        };
+        steps.flat_map(of_step).collect()
+    }
+
     /// Gives out the sums by way, sorted.
     pub(super) fn take_ways(&mut self) -> Vec<(Way, CoverageTotals)> {
-        let mut by_way: Vec<(Way, CoverageTotals)> = std::mem::take(&mut self.by_way)
-            .into_iter()
-            .map(|((way, is_finding), totals)| {
-                (Way { is_finding, ..self.ways[way].clone() }, totals)
-            })
-            .collect();
+        let mut by_way: Vec<(Way, CoverageTotals)> = Vec::new();
+        for (way, sums) in self.ways.iter().zip(&self.by_way) {
+            for (is_finding, totals) in [false, true].into_iter().zip(sums) {
+                if totals.flows > 0 {
+                    by_way.push((Way { is_finding, ..way.clone() }, *totals));
+                }
+            }
+        }
         by_way.sort_by(|(a, _), (b, _)| a.cmp(b));
         by_way
     }
+}
+
+impl ByVerdict {
+    fn add(&mut self, verdict: Verdict, totals: CoverageTotals) {
+        self.0[verdict as usize].add(totals);
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, totals)| sum.add(totals));
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Verdict, CoverageTotals)> + use<> {
+        Verdict::ALL.into_iter().zip(self.0).filter(|(_, totals)| totals.flows > 0)
+    }
+}
+
+fn add_all<K: Ord>(sums: &mut BTreeMap<K, CoverageTotals>, others: BTreeMap<K, CoverageTotals>) {
+    for (key, totals) in others {
+        sums.entry(key).or_default().add(totals);
+    }
+}
+
+/// Returns the sums at a position, which may be behind the last so far.
+fn grown<T: Clone + Default>(all: &mut Vec<T>, position: usize) -> &mut T {
+    if position >= all.len() {
+        all.resize(position + 1, T::default());
+    }
+    &mut all[position]
 }
 
 impl Example {
@@ -146,11 +232,5 @@ impl Example {
 impl CoverageTotals {
     pub(super) fn of(flow: &ObservedFlow) -> Self {
         Self { flows: 1, tuples: flow.tuples, packets: flow.packets, bytes: flow.bytes }
-    }
-}
-
-fn add_all<K: Ord>(sums: &mut BTreeMap<K, CoverageTotals>, others: BTreeMap<K, CoverageTotals>) {
-    for (key, totals) in others {
-        sums.entry(key).or_default().add(totals);
     }
 }

@@ -130,7 +130,7 @@ impl Verifier<'_> {
             &mut judges,
             |judge, (flows, lines)| {
                 let lines = context.evidence.read_lines(lines);
-                judge.judge_all(ObservedFlow::read_all(flows), &lines);
+                judge.judge_all(&ObservedFlow::read_all(flows), &lines);
             },
             |judge| match rows {
                 Some(rows) => rows.absorb_verdicts(&mut judge.rows),
@@ -307,7 +307,9 @@ struct Judge<'c> {
     /// The verdicts on kept rows.
     rows: PartitionBuffers,
     /// What is known of the flows of the current source to each destination.
-    pairs: AHashMap<IpAddr, Arc<Pair>>,
+    pairs: Vec<Pair>,
+    /// Positions in `pairs`, by destination.
+    pair_index: AHashMap<IpAddr, usize>,
 }
 
 /// What the flows from one address to another have in common.
@@ -349,23 +351,23 @@ impl<'c> Judge<'c> {
             context,
             sums: Sums::default(),
             rows: PartitionBuffers::new(),
-            pairs: AHashMap::new(),
+            pairs: Vec::new(),
+            pair_index: AHashMap::new(),
         }
     }
 
     /// Judges the flows of a partition, which has all that its sources sent.
-    fn judge_all(&mut self, mut flows: Vec<ObservedFlow>, lines: &EvidenceLines) {
-        flows.sort_unstable_by(|a, b| {
-            a.source.cmp(&b.source).then_with(|| a.time_order().cmp(&b.time_order()))
-        });
+    fn judge_all(&mut self, flows: &[ObservedFlow], lines: &EvidenceLines) {
+        let order = by_source_and_time(flows);
         let mut identities: Vec<FlowIdentity> = Vec::new();
-        for of_source in flows.chunk_by(|a, b| a.source == b.source) {
+        for of_source in order.chunk_by(|&a, &b| flows[a].source == flows[b].source) {
+            let source = flows[of_source[0]].source;
+            let of_source = || of_source.iter().map(|&place| &flows[place]);
             identities.clear();
-            identities.extend(of_source.iter().map(FlowIdentity::of));
-            let source = of_source[0].source;
+            identities.extend(of_source().map(FlowIdentity::of));
             let shown = self.context.evidence.look_for(lines, source, &identities);
-            self.pairs.clear();
-            for (flow, shown) in of_source.iter().zip(&shown) {
+            self.forget_pairs();
+            for (flow, shown) in of_source().zip(&shown) {
                 self.judge(flow, shown);
             }
         }
@@ -373,54 +375,55 @@ impl<'c> Judge<'c> {
 
     fn judge(&mut self, flow: &ObservedFlow, shown: &Shown) {
         let pair = self.pair(flow.source, flow.destination);
+        let Self { context, sums, rows: row_verdicts, pairs, .. } = self;
+        let pair = &pairs[pair];
         let totals = CoverageTotals::of(flow);
-        let rules = self.context.rule_verdicts(flow, &pair, shown);
-        let verdict = self.context.verdict(flow, &pair, &rules);
-        if let (Some(order), Some(row)) = (&self.context.rows, flow.row) {
-            let verdict = self.context.row_verdict(flow, &pair, &rules, shown, verdict);
-            self.rows.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
+        let rules = context.rule_verdicts(flow, pair, shown);
+        let verdict = context.verdict(flow, pair, &rules);
+        if let (Some(order), Some(row)) = (&context.rows, flow.row) {
+            let verdict = context.row_verdict(flow, pair, &rules, shown, verdict);
+            row_verdicts.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
         }
-        self.sums.totals.entry(verdict).or_default().add(totals);
-        if verdict == Verdict::Covered && self.context.is_seen(&rules) {
-            self.sums.seen.add(totals);
+        sums.add_verdict(verdict, totals);
+        if verdict == Verdict::Covered && context.is_seen(&rules) {
+            sums.seen.add(totals);
         }
         for &member in &pair.pool_members {
-            self.sums.pools.entry(member).or_default().add(totals);
+            sums.pools.entry(member).or_default().add(totals);
         }
         if verdict.counts_in_percentages() {
-            let step = flow.start_time_ns.div_euclid(self.context.timeline_step_ns);
-            self.sums.timeline.entry((step, verdict)).or_default().add(totals);
+            let step = flow.start_time_ns.div_euclid(context.timeline_step_ns);
+            sums.add_step(step, verdict, totals);
         }
         if verdict.counts_in_percentages()
             && let Some(firewall) = &pair.endpoint_behind
-            && !is_translated(flow, &pair, shown)
+            && !is_translated(flow, pair, shown)
         {
             let key = (flow.destination, firewall.clone());
-            self.sums.endpoints.entry(key).or_default().add(totals);
+            sums.endpoints.entry(key).or_default().add(totals);
         }
         if verdict >= Verdict::Unknown {
-            for rule in &rules {
-                self.sums.by_rule.entry((rule.rule, rule.verdict)).or_default().add(totals);
-            }
+            rules.iter().for_each(|rule| sums.add_rule(rule.rule, rule.verdict, totals));
         }
         if !matches!(verdict, Verdict::Platform | Verdict::Exempt | Verdict::Denied) {
-            self.sums.add_way(pair.way, verdict.is_finding(), totals);
+            sums.add_way(pair.way, verdict.is_finding(), totals);
         }
         if verdict.is_finding() {
             for rule in rules.iter().filter(|rule| rule.verdict.is_finding()) {
                 let code = rule.code.expect("a finding has a code");
                 let key = (rule.rule, code, flow.source, flow.destination);
-                self.sums.add_finding(key, rule.verdict, rule.is_back, flow);
+                sums.add_finding(key, rule.verdict, rule.is_back, flow);
             }
         }
     }
 
-    fn pair(&mut self, source: IpAddr, destination: IpAddr) -> Arc<Pair> {
-        if let Some(pair) = self.pairs.get(&destination) {
-            return pair.clone();
+    /// Returns the position of what is known of a pair.
+    fn pair(&mut self, source: IpAddr, destination: IpAddr) -> usize {
+        if let Some(&pair) = self.pair_index.get(&destination) {
+            return pair;
         }
         if self.pairs.len() >= Self::PAIRS_MAX {
-            self.pairs.clear();
+            self.forget_pairs();
         }
         let context = self.context;
         let places = &context.places;
@@ -440,7 +443,7 @@ impl<'c> Judge<'c> {
             let both_ways = policy.exemptions[index].both_ways;
             context.holds(&context.rules.exemptions[index], both_ways, source, destination)
         });
-        let pair = Arc::new(Pair {
+        let pair = Pair {
             is_platform: is_platform(source) || is_platform(destination),
             is_suspect: places.is_private_endpoint(source),
             leg_of,
@@ -469,9 +472,15 @@ impl<'c> Judge<'c> {
                 .filter(|firewalls| !firewalls.is_empty())
                 .map(Arc::from),
             pool_members: context.pool_members.of_pair(source, destination),
-        });
-        self.pairs.insert(destination, pair.clone());
-        pair
+        };
+        self.pairs.push(pair);
+        self.pair_index.insert(destination, self.pairs.len() - 1);
+        self.pairs.len() - 1
+    }
+
+    fn forget_pairs(&mut self) {
+        self.pairs.clear();
+        self.pair_index.clear();
     }
 }
 
@@ -662,20 +671,20 @@ impl Context<'_> {
             )
         });
         let mut by_rule: Vec<RuleTotals> = policy.rules.iter().map(RuleTotals::of).collect();
-        for (&(rule, verdict), &totals) in &sums.by_rule {
-            by_rule[rule].totals.push((verdict, totals));
+        for (index, rule) in by_rule.iter_mut().enumerate() {
+            rule.totals.extend(sums.of_rule(index));
         }
         let step_ns = self.timeline_step_ns;
         CoverageReport {
             by_way: sums.take_ways(),
             pools: self.pools(&sums.pools),
-            totals: sums.totals.into_iter().collect(),
+            totals: sums.totals().collect(),
             seen: sums.seen,
             by_rule,
             timeline: sums
-                .timeline
+                .take_timeline()
                 .into_iter()
-                .map(|((step, verdict), totals)| (step.saturating_mul(step_ns), verdict, totals))
+                .map(|(step, verdict, totals)| (step.saturating_mul(step_ns), verdict, totals))
                 .collect(),
             timeline_step_ns: step_ns,
             findings,
@@ -840,6 +849,27 @@ impl CompiledPolicy {
                 .collect(),
         }
     }
+}
+
+/// Returns the places of flows, those of a source together and in the order of their times.
+///
+/// Sources are few, and times seldom equal; so a number is sorted, and not the flows.
+fn by_source_and_time(flows: &[ObservedFlow]) -> Vec<usize> {
+    let mut ranks: AHashMap<IpAddr, u32> = AHashMap::new();
+    let mut order: Vec<u128> = Vec::with_capacity(flows.len());
+    for (place, flow) in (0_u32..).zip(flows) {
+        let next = u32::try_from(ranks.len()).expect("fewer than 2^32 flows");
+        let rank = *ranks.entry(flow.source).or_insert(next);
+        let since_ns = flow.start_time_ns.abs_diff(i64::MIN);
+        order.push(u128::from(rank) << 96 | u128::from(since_ns) << 32 | u128::from(place));
+    }
+    assert_eq!(order.len(), flows.len(), "a partition has fewer than 2^32 flows");
+    order.sort_unstable();
+    let place = |entry: &u128| *entry as u32 as usize;
+    for same in order.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|same| same.len() > 1) {
+        same.sort_unstable_by_key(|entry| flows[place(entry)].time_order());
+    }
+    order.iter().map(place).collect()
 }
 
 /// Returns true where a firewall on the way is known to put an address of its own in the sender's

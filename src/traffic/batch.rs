@@ -393,6 +393,11 @@ impl RowFlags {
         self.0 & other.0 == other.0
     }
 
+    /// Returns a bit for each counter that holds a value, in the order of the columns.
+    pub(crate) fn counters(self) -> u8 {
+        self.0 >> Self::PACKETS_SENT.0.trailing_zeros() & 0b1111
+    }
+
     fn of(row: &Row) -> Self {
         let bits = [
             (row.ports.is_some(), Self::PORTS),
@@ -537,6 +542,7 @@ mod tests {
         assert_eq!(format!("{:?}", batch.row(0)), format!("{pushed:?}"));
         assert_eq!(batch.row(0).counters.packets_sent, Some(0));
         assert_eq!(batch.row(0).counters.bytes_sent, None);
+        assert_eq!(batch.flags[0].counters(), 0b0101);
         assert_eq!(batch.row(1).ports, None);
         assert_eq!(batch.text(rule), "UserRule_web");
         batch.clear();

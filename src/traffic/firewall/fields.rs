@@ -192,7 +192,7 @@ impl<'a> Fields<'a> {
     /// Returns a text without the blanks around it; none for a number.
     pub(super) fn text(&self, field: Field) -> Option<&str> {
         match self.get(field)? {
-            Value::Text(text) => Some(text.trim()),
+            Value::Text(text) => Some(trimmed(text)),
             Value::Number(_) => None,
         }
     }
@@ -210,9 +210,17 @@ impl Value<'_> {
     /// The Azure CLI prints an absent value as `None`; queries put `N/A`.
     fn is_blank(&self) -> bool {
         match self {
-            Self::Text(text) => matches!(text.trim(), "" | "None" | "N/A"),
+            Self::Text(text) => matches!(trimmed(text), "" | "None" | "N/A"),
             Self::Number(_) => false,
         }
+    }
+}
+
+/// Trims a text; most begin and end with a letter or a digit, and are not looked at further.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
     }
 }
 

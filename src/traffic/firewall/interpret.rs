@@ -45,7 +45,7 @@ pub(super) enum Fault<'f> {
 impl Interpreter {
     /// Reads a row; `record` is its number.
     pub(super) fn read<'f>(&mut self, fields: &'f Fields<'f>, record: u64) -> Reading<'f> {
-        self.is_of_firewall |= names_firewall(fields);
+        self.is_of_firewall = self.is_of_firewall || names_firewall(fields);
         let category = match Category::of(fields) {
             Category::Other => return Reading::OtherCategory,
             category => category,

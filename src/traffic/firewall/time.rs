@@ -14,6 +14,9 @@ use jiff::tz::Offset;
 /// `None` for anything else, for days that do not exist, and for years that 64 bits of nanoseconds
 /// cannot hold.
 pub(super) fn time_ns(text: &str) -> Option<i64> {
+    if let Some(time_ns) = usual_time_ns(text.as_bytes()) {
+        return Some(time_ns);
+    }
     let text = text.trim();
     let (date, rest) = text.split_at(text.find(['T', 't', ' ', ','])?);
     let rest = rest.trim_start_matches([',', 'T', 't']).trim_start();
@@ -21,6 +24,34 @@ pub(super) fn time_ns(text: &str) -> Option<i64> {
     let (half, offset) = half_of_day(rest.trim_start());
     let date_time = DateTime::from_parts(read_date(date)?, read_clock(clock, half)?);
     let timestamp = read_offset(offset.trim())?.to_timestamp(date_time).ok()?;
+    i64::try_from(timestamp.as_nanosecond()).ok()
+}
+
+/// Reads the form of nearly all lines by its places, `2025-01-20T18:18:11.925475Z`; what is unusual
+/// about a time sends it the general way.
+fn usual_time_ns(text: &[u8]) -> Option<i64> {
+    let (seconds, fraction) = text.split_first_chunk::<19>()?;
+    let [.., b'Z'] = fraction else { return None };
+    let digits = match &fraction[..fraction.len() - 1] {
+        [] => &[][..],
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => digits,
+        _ => return None,
+    };
+    let separators = [seconds[4], seconds[7], seconds[10], seconds[13], seconds[16]];
+    if separators != *b"--T::" {
+        return None;
+    }
+    let read = |digits: &[u8]| {
+        digits.iter().try_fold(0_i32, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i32::from(digit - b'0'))
+        })
+    };
+    let small = |at: usize| read(&seconds[at..at + 2]).and_then(|number| i8::try_from(number).ok());
+    let year = i16::try_from(read(&seconds[..4])?).ok()?;
+    let date = Date::new(year, small(5)?, small(8)?).ok()?;
+    let nanoseconds = read(digits)? * 10_i32.pow(9 - u32::try_from(digits.len()).ok()?);
+    let time = Time::new(small(11)?, small(14)?, small(17)?, nanoseconds).ok()?;
+    let timestamp = Offset::UTC.to_timestamp(DateTime::from_parts(date, time)).ok()?;
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
