@@ -104,18 +104,6 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         self
     }
 
-    /// Lets tuples of logs take more memory than other flows, where a sink grows by as little as they
-    /// shrink once their flows are given out.
-    #[must_use]
-    pub fn with_tuple_bytes_max(mut self, bytes_max: usize) -> Self {
-        self.log_flows = LogFlows::new(bytes_max, self.room.clone());
-        let threads = self.options.threads;
-        for worker in &mut self.workers {
-            worker.tuples = TupleBuffers::new(threads, bytes_max);
-        }
-        self
-    }
-
     /// Classifies one input to its end. `progress` is told the bytes read of it so far.
     ///
     /// # Errors

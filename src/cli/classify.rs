@@ -36,7 +36,6 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
         fib: &loaded.fib,
         inputs: &inputs,
         hashes: None,
-        tuple_bytes_max: None,
         options: ClassifyOptions {
             per: args.per.map(RecordKind::from),
             memory_bytes_max: args.memory.0,

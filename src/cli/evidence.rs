@@ -146,7 +146,6 @@ fn read_traffic(
     let run = TrafficRun {
         inputs: std::slice::from_ref(log),
         hashes: run.hashes.clone(),
-        tuple_bytes_max: None,
         options: ClassifyOptions {
             // The flows of the inputs are in memory, and so are the lines of the logs.
             memory_bytes_max: run.options.memory_bytes_max / 2,

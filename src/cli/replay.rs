@@ -54,7 +54,6 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
         fib: &before.fib,
         inputs: &inputs,
         hashes: Some(hashes.clone()),
-        tuple_bytes_max: None,
         options: ClassifyOptions {
             per: match policy {
                 Some(_) => Some(RecordKind::Flow),

@@ -24,8 +24,6 @@ pub(super) struct TrafficRun<'a> {
     /// Where the hashes of the inputs go.
     pub(super) hashes: Option<InputHashes>,
     pub(super) options: ClassifyOptions,
-    /// The bound on the memory of tuples, where it is not that of flows.
-    pub(super) tuple_bytes_max: Option<usize>,
     pub(super) is_progress_shown: bool,
     pub(super) console: Console,
 }
@@ -55,9 +53,6 @@ impl TrafficRun<'_> {
         let mut progress = Progress::new(self.inputs, self.is_progress_shown);
         let mut classifier =
             Classifier::new(self.fib, self.options.clone(), sink).with_room(room());
-        if let Some(bytes_max) = self.tuple_bytes_max {
-            classifier = classifier.with_tuple_bytes_max(bytes_max);
-        }
         for input in self.inputs {
             let opened = open(input, self.hashes.as_ref()).map_err(TrafficRunError::Input)?;
             let mut reader = TrafficReader::open(opened, ReadOptions::default());

@@ -42,9 +42,6 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         fib: &loaded.fib,
         inputs: &inputs,
         hashes: Some(hashes_read.clone()),
-        // Tuples give their memory up as they are merged into flows; kept rows need theirs from the
-        // beginning.
-        tuple_bytes_max: args.output.is_none().then_some(args.memory.0 / 4 * 3),
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
             memory_bytes_max: memory.merging,
