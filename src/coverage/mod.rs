@@ -5,6 +5,7 @@
 //! Pure: no clock, and no I/O but through the [`SpillRoom`](crate::spill::SpillRoom) that the
 //! caller gave.
 
+mod compiled_policy;
 mod evidence;
 mod evidence_verdict;
 mod firewall_evidence;

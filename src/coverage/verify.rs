@@ -9,6 +9,7 @@ use ahash::AHashMap;
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
+use super::compiled_policy::CompiledPolicy;
 use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::firewall_evidence::GatheredEvidence;
@@ -25,7 +26,7 @@ use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdi
 use super::sums::{FindingKey, FindingSums, Sums};
 use super::{
     CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence,
-    FlowNote, Places, Policy, PoolMember, PoolProblem, RuleTotals, Unobservable, Verdict, Via, Way,
+    FlowNote, Places, Policy, PoolMember, PoolProblem, RuleTotals, Unobservable, Verdict, Way,
     unobservable,
 };
 use crate::azure::RouteSource;
@@ -332,14 +333,6 @@ struct Pair {
     endpoint_behind: Option<Arc<str>>,
     /// Positions among the members of pools.
     pool_members: SmallVec<[usize; 2]>,
-}
-
-/// The selectors of a policy as sets, in the order of its rules.
-struct CompiledPolicy {
-    rules: Vec<(AddressSet, AddressSet)>,
-    /// The firewalls that each rule names; `None` where it names none.
-    wanted: Vec<Option<SmallVec<[u16; 2]>>>,
-    exemptions: Vec<(AddressSet, AddressSet)>,
 }
 
 impl<'c> Judge<'c> {
@@ -823,31 +816,6 @@ fn endpoint_without_translation(
         ),
         firewall: firewall.to_string(),
         totals,
-    }
-}
-
-impl CompiledPolicy {
-    fn of(policy: &Policy, places: &Places) -> Self {
-        Self {
-            rules: policy
-                .rules
-                .iter()
-                .map(|rule| (places.set(&rule.from), places.set(&rule.to)))
-                .collect(),
-            wanted: policy
-                .rules
-                .iter()
-                .map(|rule| match &rule.via {
-                    Via::Firewall { name: Some(name) } => Some(places.firewall_names.of_hop(name)),
-                    _ => None,
-                })
-                .collect(),
-            exemptions: policy
-                .exemptions
-                .iter()
-                .map(|exempt| (places.set(&exempt.from), places.set(&exempt.to)))
-                .collect(),
-        }
     }
 }
 
