@@ -187,18 +187,7 @@ impl Label {
 
     /// As [`columns`](Self::columns), with the class alone.
     pub fn class_column<'f>(&self) -> LabelColumns<'f> {
-        LabelColumns {
-            route_table_id: None,
-            route_table_basis: None,
-            lookup: None,
-            matched_prefix: None,
-            route_source: None,
-            next_hop_type: None,
-            next_hop_ips: None,
-            next_hop_name: None,
-            next_hop_class: self.class,
-            peer_next_hop_class: None,
-        }
+        LabelColumns::of_class(self.class)
     }
 
     fn without_table(class: NextHopClass, unknown: Option<Unknown>) -> Self {

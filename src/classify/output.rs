@@ -124,6 +124,24 @@ pub struct LabelColumns<'a> {
     pub peer_next_hop_class: Option<NextHopClass>,
 }
 
+impl LabelColumns<'_> {
+    /// Returns a label of which nothing but the class is known.
+    pub fn of_class(next_hop_class: NextHopClass) -> Self {
+        Self {
+            route_table_id: None,
+            route_table_basis: None,
+            lookup: None,
+            matched_prefix: None,
+            route_source: None,
+            next_hop_type: None,
+            next_hop_ips: None,
+            next_hop_name: None,
+            next_hop_class,
+            peer_next_hop_class: None,
+        }
+    }
+}
+
 /// What a row stands for: `RecordKind` in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordKind {

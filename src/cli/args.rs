@@ -6,9 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::exit_code;
+use super::reading_args::ReadingArgs;
 use super::replay_args::ReplayArgs;
 use super::row_args::RowArgs;
-use super::values::{ColumnList, ExplainDestination, Percent, Size, SkipLimit, TunnelList};
+use super::values::{ColumnList, ExplainDestination, Percent, Size};
 use super::verify_args::VerifyArgs;
 use crate::classify::RecordKind;
 use crate::generate::{PacketSize, SnapshotShape};
@@ -68,26 +69,14 @@ pub struct ClassifyArgs {
     #[arg(long, value_enum)]
     pub per: Option<Per>,
 
-    /// Tunnels whose inner flow counts: vxlan:PORT, gre, ipip, geneve, mpls, or none.
-    #[arg(long, value_name = "LIST", default_value = "vxlan:4789,vxlan:10800,vxlan:10801")]
-    pub decapsulate: TunnelList,
-
-    /// Threads to use; 0 for one on each core.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    /// How traffic is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 
     /// Bound on the memory of flows; past it, those of logs wait in files, and those of captures are
     /// written out early and marked Partial.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory: Size,
-
-    /// Damaged records that are no failure: a number, or a share of the records read.
-    #[arg(long, value_name = "N|P%", default_value = "0")]
-    pub max_skipped: SkipLimit,
-
-    /// Fail (exit 3) on any damage, even within --max-skipped.
-    #[arg(long)]
-    pub strict: bool,
 
     /// What to print: the summary (text, json) or the rows (csv, jsonl).
     #[arg(long, value_enum, default_value_t = ClassifyFormat::Text)]
@@ -104,10 +93,6 @@ pub struct ClassifyArgs {
     /// How rows are written.
     #[command(flatten)]
     pub rows: RowArgs,
-
-    /// Show no progress.
-    #[arg(long)]
-    pub no_progress: bool,
 
     /// How much is said, and in which colour.
     #[command(flatten)]
@@ -439,6 +424,7 @@ impl From<PacketSizeName> for PacketSize {
 mod tests {
     use clap::CommandFactory;
 
+    use super::super::values::SkipLimit;
     use super::*;
     use crate::cli::row_args::TimeUnitName;
 
@@ -458,9 +444,12 @@ mod tests {
             panic!()
         };
         assert_eq!(args.memory, Size(1 << 30));
-        assert_eq!(args.max_skipped, SkipLimit::Records(0));
-        assert_eq!(args.decapsulate.0, crate::traffic::capture::Tunnel::DEFAULT);
-        assert_eq!((args.threads, args.rows.zstd_level, args.strict), (0, 1, false));
+        assert_eq!(args.reading.max_skipped, SkipLimit::Records(0));
+        assert_eq!(args.reading.decapsulate.0, crate::traffic::capture::Tunnel::DEFAULT);
+        assert_eq!(
+            (args.reading.threads, args.rows.zstd_level, args.reading.strict),
+            (0, 1, false)
+        );
         assert_eq!((args.per, args.format), (None, ClassifyFormat::Text));
         assert_eq!(args.rows.time_unit, TimeUnitName::Us);
     }
@@ -473,7 +462,7 @@ mod tests {
             panic!()
         };
         assert_eq!(args.inputs, [PathBuf::from("-")]);
-        assert_eq!(args.max_skipped, SkipLimit::Share { percent_millionths: 500_000 });
+        assert_eq!(args.reading.max_skipped, SkipLimit::Share { percent_millionths: 500_000 });
         assert_eq!(args.per.map(RecordKind::from), Some(RecordKind::Packet));
     }
 

@@ -27,7 +27,7 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
     let started = Instant::now();
     let rows = Rows::of(args)?;
     let inputs = find_inputs_beside(&args.inputs, args.output.as_deref(), console)?;
-    let threads = use_threads(args.threads)?;
+    let threads = use_threads(args.reading.threads)?;
     let loaded = snapshot::load(&args.routes, args.from.as_deref())?;
     for warning in &loaded.warnings {
         console.warning(warning);
@@ -40,9 +40,9 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
             per: args.per.map(RecordKind::from),
             memory_bytes_max: args.memory.0,
             threads,
-            decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
+            decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
-        is_progress_shown: !args.no_progress && !console.is_quiet,
+        is_progress_shown: !args.reading.no_progress && !console.is_quiet,
         console,
     };
     let failed = |error| match error {
@@ -57,7 +57,7 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
         }
     };
     assert_balanced(&summary);
-    let code = judge_inputs(&summary, args.max_skipped, args.strict, console);
+    let code = judge_inputs(&summary, args.reading.max_skipped, args.reading.strict, console);
     if let Some(destination) = destination
         && code != ExitCode::NoInput
     {
@@ -233,7 +233,8 @@ mod tests {
         ] {
             let args = args(line);
             let summary = summary(damaged, read, true);
-            let code = judge_inputs(&summary, args.max_skipped, args.strict, quiet());
+            let code =
+                judge_inputs(&summary, args.reading.max_skipped, args.reading.strict, quiet());
             assert_eq!(code, want, "{line} {damaged}/{read}");
         }
     }
@@ -241,11 +242,11 @@ mod tests {
     #[test]
     fn no_usable_input_is_worse_than_damage() {
         assert_eq!(
-            judge_inputs(&summary(1, 1, false), args("").max_skipped, false, quiet()),
+            judge_inputs(&summary(1, 1, false), args("").reading.max_skipped, false, quiet()),
             ExitCode::NoInput
         );
         assert_eq!(
-            judge_inputs(&Summary::default(), args("").max_skipped, false, quiet()),
+            judge_inputs(&Summary::default(), args("").reading.max_skipped, false, quiet()),
             ExitCode::NoInput
         );
     }

@@ -17,6 +17,7 @@ mod input_hashes;
 mod lint;
 mod policy;
 mod progress;
+mod reading_args;
 mod replay;
 mod replay_args;
 mod routes;

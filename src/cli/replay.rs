@@ -34,7 +34,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
     let moves = moves(args)?;
     let policy = policy(args)?;
     let inputs = find_inputs_beside(&args.inputs, args.output.as_deref(), console)?;
-    let threads = use_threads(args.threads)?;
+    let threads = use_threads(args.reading.threads)?;
     let before = load("--before", &args.before, args, console)?;
     let after = load("--after", &args.after, args, console)?;
     let snapshots = Snapshots {
@@ -61,9 +61,9 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
             },
             memory_bytes_max: args.memory.0 / 2,
             threads,
-            decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
+            decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
-        is_progress_shown: !args.no_progress && !console.is_quiet,
+        is_progress_shown: !args.reading.no_progress && !console.is_quiet,
         console,
     };
     let (mut report, rows) = match rows_file(args)? {
@@ -73,7 +73,8 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
             (report, Some(writer.finish()?))
         }
     };
-    let code = judge_inputs(&report.summary, args.max_skipped, args.strict, console);
+    let code =
+        judge_inputs(&report.summary, args.reading.max_skipped, args.reading.strict, console);
     if let Some(rows) = rows
         && code != ExitCode::NoInput
     {

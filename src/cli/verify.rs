@@ -32,7 +32,7 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     let inputs = find_inputs(&args.inputs)?;
     let mut logs = find_inputs(&args.evidence)?;
     let _kept = evidence::keep_standard_input(&inputs, &mut logs)?;
-    let threads = use_threads(args.threads)?;
+    let threads = use_threads(args.reading.threads)?;
     let loaded = snapshot::load(&args.routes, None)?;
     loaded.warnings.iter().for_each(|warning| console.warning(warning));
     loaded.notes.iter().for_each(|note| console.note(note));
@@ -46,9 +46,9 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
             per: Some(RecordKind::Flow),
             memory_bytes_max: memory.merging,
             threads,
-            decode: DecodeOptions { decapsulate: args.decapsulate.0.clone() },
+            decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
-        is_progress_shown: !args.no_progress && !console.is_quiet,
+        is_progress_shown: !args.reading.no_progress && !console.is_quiet,
         console,
     };
     let places = Places::of(&loaded.tables, &loaded.resources);
@@ -88,9 +88,14 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     );
     report.shows_percentages =
         args.accept_damage || summary.total.damaged_total() * 1000 <= summary.total.records_read;
-    let of_inputs = judge_inputs(&summary, args.max_skipped, args.strict, console);
-    let of_evidence =
-        judge_damage(&books.tally, "evidence ", args.max_skipped, args.strict, console);
+    let of_inputs = judge_inputs(&summary, args.reading.max_skipped, args.reading.strict, console);
+    let of_evidence = judge_damage(
+        &books.tally,
+        "evidence ",
+        args.reading.max_skipped,
+        args.reading.strict,
+        console,
+    );
     let code = of_inputs.worst(of_evidence);
     report.inputs = summary.inputs;
     report.total = summary.total;

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use super::args::ConsoleArgs;
 use super::exit_code;
+use super::reading_args::ReadingArgs;
 use super::row_args::RowArgs;
-use super::values::{Size, SkipLimit, TunnelList, VerifyColumnList};
+use super::values::{Size, VerifyColumnList};
 
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
@@ -82,30 +83,14 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub accept_damage: bool,
 
-    /// Tunnels whose inner flow counts: vxlan:PORT, gre, ipip, geneve, mpls, or none.
-    #[arg(long, value_name = "LIST", default_value = "vxlan:4789,vxlan:10800,vxlan:10801")]
-    pub decapsulate: TunnelList,
-
-    /// Threads to use; 0 for one on each core.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    /// How traffic is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 
     /// Bound on the memory of flows; past it, those of logs wait in files, and a capture's flow may
     /// be judged in several parts.
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub memory: Size,
-
-    /// Damaged records that are no failure: a number, or a share of the records read.
-    #[arg(long, value_name = "N|P%", default_value = "0")]
-    pub max_skipped: SkipLimit,
-
-    /// Fail (exit 3) on any damage, even within --max-skipped.
-    #[arg(long)]
-    pub strict: bool,
-
-    /// Show no progress.
-    #[arg(long)]
-    pub no_progress: bool,
 
     /// How much is said, and in which colour.
     #[command(flatten)]

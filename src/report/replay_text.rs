@@ -96,15 +96,17 @@ fn result(page: &mut Page<'_>, report: &ReplayReport<'_>) -> io::Result<()> {
     Ok(())
 }
 
+const TRANSITION_COLUMNS: [(&str, Align); 6] = [
+    ("before", Align::Left),
+    ("", Align::Left),
+    ("after", Align::Left),
+    ("flows", Align::Right),
+    ("packets", Align::Right),
+    ("bytes", Align::Right),
+];
+
 fn transitions(page: &mut Page<'_>, report: &ReplayReport<'_>) -> io::Result<()> {
-    let mut table = Table::new([
-        ("before", Align::Left),
-        ("", Align::Left),
-        ("after", Align::Left),
-        ("flows", Align::Right),
-        ("packets", Align::Right),
-        ("bytes", Align::Right),
-    ]);
+    let mut table = Table::new(TRANSITION_COLUMNS);
     for transition in &report.transitions {
         let Totals { flows, packets, bytes: size } = transition.totals;
         table.line([
@@ -143,14 +145,7 @@ fn routes(page: &mut Page<'_>, changes: &[RouteChange<'_>]) -> io::Result<()> {
 }
 
 fn verdicts(page: &mut Page<'_>, verdicts: &VerdictChanges) -> io::Result<()> {
-    let mut table = Table::new([
-        ("before", Align::Left),
-        ("", Align::Left),
-        ("after", Align::Left),
-        ("flows", Align::Right),
-        ("packets", Align::Right),
-        ("bytes", Align::Right),
-    ]);
+    let mut table = Table::new(TRANSITION_COLUMNS);
     for transition in &verdicts.transitions {
         let Totals { flows, packets, bytes: size } = transition.totals;
         table.line([

@@ -62,20 +62,28 @@ fn read(bytes: &[u8]) -> Outcome {
 }
 
 fn read_in(pieces: Pieces, chunk_bytes: usize) -> Outcome {
+    read_in_parts(pieces, chunk_bytes, 1)
+}
+
+/// Decodes each part of a chunk as if it were a chunk.
+fn read_in_parts(pieces: Pieces, chunk_bytes: usize, part_count: usize) -> Outcome {
     let mut reader = FlowLogReader::new(Box::new(pieces));
     let mut decoder = Decoder::default();
     let (mut chunk, mut batch, mut tally) =
         (FlowLogChunk::default(), FlowBatch::default(), Tally::default());
     let mut all = Outcome { rows: Vec::new(), tally: Tally::default() };
     while reader.fill(&mut chunk, chunk_bytes) {
-        batch.clear();
-        tally.clear();
-        decoder.decode(&chunk, ChunkPart::WHOLE, &mut batch, &mut tally);
-        let left_out = tally.damaged_total() + tally.not_applicable_total();
-        assert_eq!(tally.records_read, batch.len() as u64 + left_out, "the books balance");
-        let before = all.tally.records_read;
-        all.rows.extend((0..batch.len()).map(|index| see(&batch, index, before)));
-        all.tally.absorb_next(&tally);
+        for index in 0..part_count {
+            batch.clear();
+            tally.clear();
+            let part = ChunkPart { index, count: part_count };
+            decoder.decode(&chunk, part, &mut batch, &mut tally);
+            let left_out = tally.damaged_total() + tally.not_applicable_total();
+            assert_eq!(tally.records_read, batch.len() as u64 + left_out, "the books balance");
+            let before = all.tally.records_read;
+            all.rows.extend((0..batch.len()).map(|index| see(&batch, index, before)));
+            all.tally.absorb_next(&tally);
+        }
     }
     assert!(!reader.fill(&mut chunk, chunk_bytes), "the end stays the end");
     all

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::model::{Choices, Record, RowModel, Style};
-use super::{Outcome, Pieces, read, read_in};
+use super::{Outcome, Pieces, read, read_in, read_in_parts};
 
 /// A log as written, and its rows.
 fn draw(seed: u64, is_plain: bool) -> (String, Vec<RowModel>) {
@@ -41,6 +41,24 @@ proptest! {
         let bytes = &text.as_bytes()[..text.len().min(cut)];
         let outcome = read_in(Pieces::new(bytes, size), chunk_bytes);
         prop_assert_eq!(outcome, read(bytes), "{}", text);
+    }
+
+    #[test]
+    fn the_parts_of_a_chunk_make_the_chunk(
+        seed: u64,
+        part_count in 1_usize..12,
+        chunk_bytes in 0_usize..5000,
+        place: prop::sample::Index,
+        value: Option<u8>,
+    ) {
+        let (text, _) = draw(seed, false);
+        let mut bytes = text.into_bytes();
+        if let (Some(value), false) = (value, bytes.is_empty()) {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        let pieces = Pieces::new(&bytes, usize::MAX);
+        prop_assert_eq!(read_in_parts(pieces, chunk_bytes, part_count), read(&bytes));
     }
 
     #[test]
