@@ -142,7 +142,7 @@ impl LogFlows {
             }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
                 events.clear();
-                (0..).zip(flow).for_each(|(number, run)| run.read_events(number, &mut events));
+                (0..).zip(flow).for_each(|(number, run)| events.extend(run.events(number)));
                 // Those of one run stand in order but for the clock's steps.
                 if !events.is_sorted_by_key(|event| (event.time_ns, event.place)) {
                     events.sort_unstable_by_key(|event| (event.time_ns, event.place));
@@ -323,9 +323,7 @@ impl<'a> MergedFlow<'a> {
         let (run, rest) = Run::read(record.0, contexts);
         record.0 = rest;
         let RunHead { key, context, encryption, first, .. } = run.head;
-        let mut events = Vec::new();
-        run.read_events(0, &mut events);
-        let event = events[0];
+        let event = run.events(0).next().expect("a flow is written as a run of one tuple");
         let (end_time_ns, tuple_count, marks) = (record.time(), record.number(), record.byte());
         Self {
             key,

@@ -318,17 +318,17 @@ impl<'b> Run<'b> {
         (Self { head, event_count: bytes[6], events }, after)
     }
 
-    /// Appends its tuples to `all`, as those of run `number`.
-    pub(super) fn read_events(&self, number: u32, all: &mut Vec<Event>) {
+    /// Returns its tuples, as those of run `number`.
+    pub(super) fn events(&self, number: u32) -> impl Iterator<Item = Event> {
         let mut rest = self.events;
-        for after in 0..u64::from(self.event_count) {
+        (0..u64::from(self.event_count)).map(move |after| {
             let (fixed, more) = rest.split_first_chunk::<6>().expect("was written whole");
             let marks = u16::from_le_bytes([fixed[4], fixed[5]]);
             let after_ms = i64::from(u32::from_le_bytes(array(fixed)));
             let (numbers, more) = read_numbers(marks >> 9, more);
             rest = more;
             let counter = |at: usize| (marks >> (5 + at) & 1 == 1).then_some(numbers[at]);
-            all.push(Event {
+            Event {
                 time_ns: self.head.time_ns + after_ms * MS,
                 place: (self.head.first.0, self.head.first.1 + after),
                 state: FlowState::OR_NONE[usize::from(marks & 7)],
@@ -340,8 +340,8 @@ impl<'b> Run<'b> {
                     bytes_received: counter(3),
                 },
                 run: number,
-            });
-        }
+            }
+        })
     }
 }
 
@@ -498,7 +498,7 @@ mod tests {
             rest = after;
             assert_eq!(run.head, head);
             let mut read = Vec::new();
-            run.read_events(number, &mut read);
+            read.extend(run.events(number));
             assert_eq!(read.len(), events.len());
             for ((place, (after_ms, told)), event) in (0..).zip(events).zip(read) {
                 let (state, status, counters) = told;
