@@ -18,7 +18,8 @@ pub(crate) struct HugeSlice<T> {
     length: usize,
 }
 
-const CACHE_LINE_BYTES: usize = 64;
+/// How much memory a cache holds or lacks as a whole.
+pub(crate) const CACHE_LINE_BYTES: usize = 64;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 impl<T: Copy> HugeSlice<T> {

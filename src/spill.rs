@@ -5,10 +5,17 @@
 //! is written is bytes; what they mean is the business of who wrote them. No I/O happens here
 //! unless the caller gives files.
 
+mod workers;
+
+pub(crate) use workers::for_each_partition;
+
 use std::fmt;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::memory::{CACHE_LINE_BYTES, prefetch};
 
 /// A file that is written, read back, and gone with its last handle.
 pub trait SpillFile: Read + Write + Seek + Send + Sync {}
@@ -27,14 +34,32 @@ impl<F: Read + Write + Seek + Send + Sync> SpillFile for F {}
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct SpillRoom(Arc<OpenSpillFile>);
+pub struct SpillRoom {
+    open: Arc<OpenSpillFile>,
+    memory: Arc<SharedMemory>,
+}
 
 type OpenSpillFile = dyn Fn() -> io::Result<Box<dyn SpillFile>> + Send + Sync;
+
+/// What all that use a room hold in memory before they go to its files.
+struct SharedMemory {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+}
 
 impl SpillRoom {
     /// Takes what opens a new file.
     pub fn new(open: impl Fn() -> io::Result<Box<dyn SpillFile>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(open))
+        let memory = SharedMemory { bytes: AtomicUsize::new(0), bytes_max: usize::MAX };
+        Self { open: Arc::new(open), memory: Arc::new(memory) }
+    }
+
+    /// Lets all that use this room from now on hold at most about so many bytes in memory together,
+    /// besides what each is told for itself: what one gives up another may take.
+    #[must_use]
+    pub fn with_memory(self, bytes_max: usize) -> Self {
+        let memory = SharedMemory { bytes: AtomicUsize::new(0), bytes_max };
+        Self { memory: Arc::new(memory), ..self }
     }
 
     /// Opens a new file.
@@ -43,7 +68,7 @@ impl SpillRoom {
     ///
     /// When there is no room.
     pub fn open(&self) -> io::Result<Box<dyn SpillFile>> {
-        (self.0)()
+        (self.open)()
     }
 }
 
@@ -84,6 +109,10 @@ pub(crate) struct PartitionBuffers {
     full: Vec<(usize, Vec<u8>)>,
 }
 
+/// What a partition held, in pieces of whole records.
+#[derive(Default)]
+pub(crate) struct PartitionBytes(Vec<Vec<u8>>);
+
 #[derive(Default)]
 struct Part {
     chunks: Vec<Vec<u8>>,
@@ -107,7 +136,7 @@ impl Partitions {
     /// Lets at most about so many bytes stay in memory from now on.
     pub(crate) fn set_bytes_max(&mut self, bytes_max: usize) -> io::Result<()> {
         self.bytes_max = bytes_max;
-        if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
+        self.hold_bound()
     }
 
     /// About how much memory the records take.
@@ -118,15 +147,16 @@ impl Partitions {
     /// Takes the full chunks of a thread, and leaves it the others.
     pub(crate) fn absorb_full(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
         for (partition, chunk) in buffers.full.drain(..) {
-            self.bytes_in_memory += chunk.capacity();
+            self.count(chunk.capacity());
             self.parts[partition].chunks.push(chunk);
         }
-        if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
+        self.hold_bound()
     }
 
     /// Takes what a thread has gathered, and leaves its buffers empty.
     pub(crate) fn absorb(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
         self.absorb_full(buffers)?;
+        let mut taken_bytes = 0;
         for (part, buffer) in self.parts.iter_mut().zip(&mut buffers.open) {
             if buffer.is_empty() {
                 continue;
@@ -137,36 +167,29 @@ impl Partitions {
                     buffer.clear();
                 }
                 _ => {
-                    self.bytes_in_memory += buffer.capacity();
+                    taken_bytes += buffer.capacity();
                     part.chunks.push(std::mem::take(buffer));
                 }
             }
         }
-        if self.bytes_in_memory > self.bytes_max { self.spill() } else { Ok(()) }
+        self.count(taken_bytes);
+        self.hold_bound()
     }
 
     /// Gives a partition out, and forgets it.
-    pub(crate) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
+    pub(crate) fn take(&mut self, partition: usize) -> io::Result<PartitionBytes> {
         let part = std::mem::take(&mut self.parts[partition]);
-        let spilled: usize = part.segments.iter().map(|(_, length)| length).sum();
-        let in_memory: usize = part.chunks.iter().map(Vec::len).sum();
-        let mut bytes = Vec::with_capacity(spilled + in_memory);
-        if spilled > 0 {
-            bytes.resize(spilled, 0);
+        let mut pieces = Vec::with_capacity(part.segments.len() + part.chunks.len());
+        for (start, length) in part.segments {
             let file = self.file.as_mut().expect("segments are in the file");
-            let mut rest = &mut bytes[..];
-            for (start, length) in part.segments {
-                let (segment, after) = rest.split_at_mut(length);
-                file.seek(SeekFrom::Start(start))?;
-                file.read_exact(segment)?;
-                rest = after;
-            }
+            let mut segment = vec![0; length];
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(&mut segment)?;
+            pieces.push(segment);
         }
-        for chunk in part.chunks {
-            self.bytes_in_memory -= chunk.capacity();
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
+        self.discount(part.chunks.iter().map(Vec::capacity).sum());
+        pieces.extend(part.chunks);
+        Ok(PartitionBytes(pieces))
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -184,8 +207,62 @@ impl Partitions {
             let length = usize::try_from(self.file_length - start).expect("was in memory");
             part.segments.push((start, length));
         }
-        self.bytes_in_memory = 0;
+        self.discount(self.bytes_in_memory);
         Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.bytes_in_memory += bytes;
+        self.room.memory.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn discount(&mut self, bytes: usize) {
+        self.bytes_in_memory -= bytes;
+        self.room.memory.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn hold_bound(&mut self) -> io::Result<()> {
+        /// Who holds less of the shared memory lets the others go to the files: what is spilled in
+        /// small pieces is slow to read.
+        const SMALL_SHARE: usize = 16;
+        let shared = &self.room.memory;
+        let is_shared_full = shared.bytes.load(Ordering::Relaxed) > shared.bytes_max
+            && self.bytes_in_memory > shared.bytes_max / SMALL_SHARE;
+        match self.bytes_in_memory > self.bytes_max || is_shared_full {
+            true => self.spill(),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What was never given out is given up.
+impl Drop for Partitions {
+    fn drop(&mut self) {
+        self.discount(self.bytes_in_memory);
+    }
+}
+
+impl PartitionBytes {
+    #[cfg(test)]
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self(vec![bytes])
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// Gives every piece to `each`, and its memory back behind that.
+    pub(crate) fn for_each_piece(self, mut each: impl FnMut(&[u8])) {
+        self.0.into_iter().for_each(|piece| each(&piece));
+    }
+
+    /// Returns all records behind one another.
+    pub(crate) fn joined(mut self) -> Vec<u8> {
+        match &mut self.0[..] {
+            [only] => std::mem::take(only),
+            pieces => pieces.concat(),
+        }
     }
 }
 
@@ -230,7 +307,11 @@ impl PartitionBuffers {
         write(chunk);
         if chunk.len() >= self.chunk_bytes {
             self.full.push((partition, std::mem::take(chunk)));
+            return;
         }
+        // The next record of a partition comes when no cache holds the memory behind this one.
+        prefetch(chunk, chunk.len() + CACHE_LINE_BYTES);
+        prefetch(chunk, chunk.len() + 2 * CACHE_LINE_BYTES);
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -314,6 +395,10 @@ impl<'b> RecordBytes<'b> {
         *first
     }
 
+    pub(crate) fn word(&mut self) -> u64 {
+        u64::from_le_bytes(self.array())
+    }
+
     pub(crate) fn number(&mut self) -> u64 {
         let mut number = 0;
         let mut shift = 0;
@@ -377,7 +462,7 @@ mod tests {
             assert_eq!(partitions.file.is_some(), bytes_max != usize::MAX, "{bytes_max}");
             let mut found = Vec::new();
             for partition in 0..PARTITION_COUNT {
-                let bytes = partitions.take(partition).unwrap();
+                let bytes = partitions.take(partition).unwrap().joined();
                 let mut last = None;
                 for chunk in bytes.chunks(8) {
                     let record = u64::from_le_bytes(chunk.try_into().unwrap());

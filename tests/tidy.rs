@@ -14,14 +14,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("memory", &[]),
     ("instructions", &[]),
-    ("spill", &[]),
+    ("spill", &["memory"]),
     ("lpm", &["net", "memory", "instructions"]),
     ("azure", &["net"]),
     ("routing", &["azure", "net"]),
     ("fib", &["routing", "azure", "lpm", "net"]),
     ("traffic", &["net", "instructions"]),
     ("classify", &["fib", "routing", "azure", "lpm", "traffic", "spill", "net", "memory"]),
-    ("coverage", &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"]),
+    (
+        "coverage",
+        &["classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net", "memory"],
+    ),
     (
         "replay",
         &["coverage", "classify", "fib", "routing", "azure", "lpm", "traffic", "spill", "net"],
@@ -86,7 +89,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("memchr", &["src/azure/", "src/traffic/"]),
     ("parquet", &["src/report/parquet/"]),
     // Row groups of Parquet are encoded column by column, on the pool of whoever writes rows.
-    ("rayon", &["src/classify/", "src/cli/", "src/coverage/", "src/report/parquet/"]),
+    ("rayon", &["src/classify/", "src/cli/", "src/report/parquet/", "src/spill/"]),
     (
         "serde",
         &[

@@ -10,8 +10,10 @@ use ahash::RandomState;
 use super::CounterBasis;
 use super::log_contexts::{LogContexts, OwnedContext};
 use super::tuple_runs::{Event, Key, Place, Run, RunHead, Told, for_each_run, run_end};
+use crate::memory::{CACHE_LINE_BYTES, prefetch};
 use crate::spill::{
-    PARTITION_COUNT, PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom,
+    PARTITION_COUNT, PartitionBuffers, PartitionBytes, Partitions, RecordBytes, ShortRecord,
+    SpillRoom,
 };
 use crate::traffic::{Counters, FlowBatch, FlowState, FlowStatus};
 
@@ -29,8 +31,12 @@ pub(super) struct LogFlows {
 /// Merged flows on their way into the order of their times.
 pub(super) struct FlowsByTime {
     flows: Partitions,
-    span_ns: (i64, i64),
+    span: TimeSpan,
 }
+
+/// The first and the last time of all tuples, nanoseconds since 1970.
+#[derive(Clone, Copy)]
+pub(super) struct TimeSpan((i64, i64));
 
 /// A merged flow.
 pub(super) struct MergedFlow<'a> {
@@ -99,69 +105,58 @@ impl LogFlows {
 
     /// Prepares for the order of time.
     pub(super) fn by_time(&self, bytes_max: usize, room: SpillRoom) -> FlowsByTime {
-        FlowsByTime { flows: Partitions::new(bytes_max, room), span_ns: self.span_ns }
+        FlowsByTime { flows: Partitions::new(bytes_max, room), span: TimeSpan(self.span_ns) }
     }
 
-    /// Gives out the tuples of a partition.
-    pub(super) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
-        self.tuples.take(partition)
+    /// Gives out all tuples.
+    pub(super) fn take_tuples(&mut self) -> Partitions {
+        std::mem::replace(&mut self.tuples, Partitions::new(0, SpillRoom::default()))
     }
 
     /// Merges the tuples of one partition and calls `each` for every flow; those of one 5-tuple
     /// come together.
     ///
     /// Runs of tuples are brought together by part of a hash above their places; keys are compared
-    /// among the few of one hash.
+    /// among the few of one hash. A core's own cache does not hold a partition, so the runs that come
+    /// next are asked for ahead.
     ///
     /// Cost: O(n) for n tuples, and O(n log n) for the n of one flow.
-    pub(super) fn merge_partition(&self, bytes: &[u8], mut each: impl FnMut(&MergedFlow<'_>)) {
-        /// Runs are read in the order of their hashes, which a core's own cache has to hold.
-        const CACHED_BYTES: usize = 256 << 10;
-        let part_count = (bytes.len() / CACHED_BYTES).clamp(1, 1 << 10).next_power_of_two();
-        match part_count {
-            1 => self.merge_part(bytes, &mut each),
-            _ => parts_by_hash(bytes, part_count)
-                .iter()
-                .for_each(|part| self.merge_part(part, &mut each)),
-        }
-    }
-
-    fn merge_part(&self, bytes: &[u8], each: &mut impl FnMut(&MergedFlow<'_>)) {
-        let mut runs: Vec<Run<'_>> = Vec::new();
-        let mut events: Vec<Event> = Vec::new();
+    pub(super) fn merge_partition(
+        &self,
+        bytes: PartitionBytes,
+        mut each: impl FnMut(&MergedFlow<'_>),
+    ) {
+        const AHEAD: usize = 8;
+        let bytes = &bytes.joined()[..];
         let order = by_hash(bytes);
         let place = |entry: u64| (entry & ((1 << PLACE_BITS) - 1)) as usize;
+        let mut runs: Vec<Run<'_>> = Vec::new();
+        let mut events: Vec<Event> = Vec::new();
+        let mut asked = order.iter();
+        let mut ask_for_next = || {
+            if let Some(&entry) = asked.next() {
+                prefetch(bytes, place(entry));
+                prefetch(bytes, place(entry) + CACHE_LINE_BYTES);
+            }
+        };
+        (0..AHEAD).for_each(|_| ask_for_next());
         for of_hash in order.chunk_by(|a, b| a >> PLACE_BITS == b >> PLACE_BITS) {
             runs.clear();
             runs.extend(of_hash.iter().map(|&entry| {
+                ask_for_next();
                 let (run, _) = Run::read(&bytes[place(entry)..], &self.contexts);
                 run
             }));
             if runs.len() > 1 {
-                runs.sort_unstable_by_key(|run| run.head.key);
+                runs.sort_unstable_by_key(|run| (run.head.key, run.head.time_ns));
             }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
-                events.clear();
-                (0..).zip(flow).for_each(|(number, run)| events.extend(run.events(number)));
-                // Those of one run stand in order but for the clock's steps.
-                if !events.is_sorted_by_key(|event| (event.time_ns, event.place)) {
-                    events.sort_unstable_by_key(|event| (event.time_ns, event.place));
-                }
-                each(&merged(flow, &events, &self.contexts));
+                let merged = merged_in_order(flow, &self.contexts)
+                    .unwrap_or_else(|| merged_by_time(flow, &mut events, &self.contexts));
+                each(&merged);
             }
         }
     }
-}
-
-/// Divides runs into a power of two of parts by their hashes.
-fn parts_by_hash(bytes: &[u8], part_count: usize) -> Vec<Vec<u8>> {
-    let room = bytes.len() / part_count;
-    let mut parts: Vec<Vec<u8>> =
-        (0..part_count).map(|_| Vec::with_capacity(room + room / 8)).collect();
-    for_each_run(bytes, |hash, start, length| {
-        parts[hash as usize % part_count].extend_from_slice(&bytes[start..start + length]);
-    });
-    parts
 }
 
 /// How far into a partition a place may point; the bits above it are a hash's lowest.
@@ -258,15 +253,21 @@ impl TupleBuffers {
     }
 }
 
-impl FlowsByTime {
+impl TimeSpan {
     /// Adds a flow to a thread's buffers, in the partition of its first time.
-    pub(super) fn push(&self, flow: &MergedFlow<'_>, buffers: &mut PartitionBuffers) {
-        let (first_ns, last_ns) = self.span_ns;
+    pub(super) fn push(self, flow: &MergedFlow<'_>, buffers: &mut PartitionBuffers) {
+        let Self((first_ns, last_ns)) = self;
         let span = u128::from(last_ns.abs_diff(first_ns)) + 1;
         let since = u128::from(flow.start_time_ns.abs_diff(first_ns));
         let partition = since * PARTITION_COUNT as u128 / span;
         let partition = usize::try_from(partition).expect("is below the number of partitions");
         buffers.push_to(partition, |bytes| flow.write(bytes));
+    }
+}
+
+impl FlowsByTime {
+    pub(super) fn span(&self) -> TimeSpan {
+        self.span
     }
 
     pub(super) fn absorb(&mut self, buffers: &mut PartitionBuffers) -> io::Result<()> {
@@ -275,7 +276,7 @@ impl FlowsByTime {
 
     /// Gives out the flows of a partition, all of which begin before those of the next.
     pub(super) fn take(&mut self, partition: usize) -> io::Result<Vec<u8>> {
-        self.flows.take(partition)
+        Ok(self.flows.take(partition)?.joined())
     }
 }
 
@@ -343,8 +344,51 @@ impl<'a> MergedFlow<'a> {
     }
 }
 
-/// Merges the events of a flow's runs, which are sorted by time, then place.
-fn merged<'a>(runs: &[Run<'a>], events: &[Event], contexts: &'a LogContexts) -> MergedFlow<'a> {
+/// Merges the events of a flow's runs as they are read, if each is later than the one before: then
+/// nothing was restarted, and nothing is recorded twice.
+fn merged_in_order<'a>(runs: &[Run<'a>], contexts: &'a LogContexts) -> Option<MergedFlow<'a>> {
+    let head = runs[0].head;
+    let mut flow = MergedFlow {
+        key: head.key,
+        context: contexts.get(head.context),
+        context_number: head.context,
+        encryption: head.encryption,
+        start_time_ns: head.time_ns,
+        end_time_ns: head.time_ns,
+        state: None,
+        status: None,
+        counters: Counters::default(),
+        counter_basis: None,
+        first: head.first,
+        tuple_count: 0,
+        shows_begin: false,
+    };
+    for event in runs.iter().flat_map(|run| run.events(0)) {
+        if event.time_ns <= flow.end_time_ns && flow.tuple_count > 0 {
+            return None;
+        }
+        flow.end_time_ns = event.time_ns;
+        flow.state = event.state;
+        flow.status = event.status;
+        flow.counters = added(&flow.counters, &event.counters);
+        flow.tuple_count += 1;
+        flow.shows_begin |= event.shows_begin();
+    }
+    let is_counted = flow.counters != Counters::default();
+    flow.counter_basis = is_counted.then_some(CounterBasis::Delta);
+    Some(flow)
+}
+
+/// Merges the events of a flow's runs in the order of their times, then places. `events` is room
+/// for them.
+fn merged_by_time<'a>(
+    runs: &[Run<'a>],
+    events: &mut Vec<Event>,
+    contexts: &'a LogContexts,
+) -> MergedFlow<'a> {
+    events.clear();
+    (0..).zip(runs).for_each(|(number, run)| events.extend(run.events(number)));
+    events.sort_unstable_by_key(|event| (event.time_ns, event.place));
     let (first, last) = (&events[0], &events[events.len() - 1]);
     let RunHead { key, context, encryption, .. } = runs[first.run as usize].head;
     let (counters, counter_basis) = sum_of(events);
@@ -361,9 +405,7 @@ fn merged<'a>(runs: &[Run<'a>], events: &[Event], contexts: &'a LogContexts) -> 
         counter_basis,
         first: first.place,
         tuple_count: events.len() as u64,
-        shows_begin: events
-            .iter()
-            .any(|event| matches!(event.state, Some(FlowState::Begin | FlowState::Deny))),
+        shows_begin: events.iter().any(Event::shows_begin),
     }
 }
 
@@ -385,10 +427,6 @@ fn repeats(event: &Event, other: &Event) -> bool {
 ///
 /// Source: published VNet flow logs, in which 3 of 3 restarted flows behave so.
 fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
-    // Without two events at one time nothing was restarted, and nothing is recorded twice.
-    if events.is_sorted_by(|a, b| a.time_ns < b.time_ns) {
-        return simple_sum_of(events);
-    }
     let mut sum = Counters::default();
     let mut basis = None;
     let mut is_restarted = false;
@@ -413,24 +451,6 @@ fn sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
         }
     }
     (sum, basis)
-}
-
-/// Sums counters each of which counts what came since the one before.
-fn simple_sum_of(events: &[Event]) -> (Counters, Option<CounterBasis>) {
-    let sum_of = |counter: fn(&Counters) -> Option<u64>| {
-        events.iter().fold(None, |sum: Option<u64>, event| match (sum, counter(&event.counters)) {
-            (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
-            (sum, more) => sum.or(more),
-        })
-    };
-    let sum = Counters {
-        packets_sent: sum_of(|counters| counters.packets_sent),
-        bytes_sent: sum_of(|counters| counters.bytes_sent),
-        packets_received: sum_of(|counters| counters.packets_received),
-        bytes_received: sum_of(|counters| counters.bytes_received),
-    };
-    let is_counted = sum != Counters::default();
-    (sum, is_counted.then_some(CounterBasis::Delta))
 }
 
 fn contains(later: &Counters, sum: &Counters) -> bool {

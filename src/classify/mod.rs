@@ -11,6 +11,8 @@ mod log_flows;
 mod output;
 mod packet_flows;
 mod pipeline;
+mod rounds;
+mod rows;
 mod summary;
 mod totals;
 mod tuple_runs;
@@ -20,5 +22,5 @@ pub use output::{
     CounterBasis, CoverageColumns, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind,
     ReplayColumns, RowBuffer, RowSink,
 };
-pub use pipeline::{Classifier, ClassifyOptions};
+pub use pipeline::{Classifier, ClassifyOptions, InputsError};
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

@@ -1,5 +1,7 @@
 //! The run: chunks of all inputs, decoded, labelled and added up on many threads.
 
+use std::borrow::BorrowMut;
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -8,18 +10,16 @@ use ahash::RandomState;
 use rayon::prelude::*;
 
 use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
-use super::packet_flows::{
-    GatheredFlows, InputShare, PacketFlow, PacketFlows, Seeds, SortedPackets,
-};
+use super::packet_flows::{GatheredFlows, InputShare, PacketFlows, Seeds, SortedPackets};
+use super::rounds::{Round, Rounds, Turn};
+use super::rows::{SourcePlace, batch_row, merged_flow_row, packet_flow_row};
 use super::totals::{NamedTotals, RunTotals};
-use super::{
-    InputSummary, Label, LabelColumns, Observer, OutputRow, RecordKind, RowBuffer, RowSink, Summary,
-};
+use super::{InputSummary, Label, LabelColumns, Observer, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
-use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom};
+use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom, for_each_partition};
 use crate::traffic::{
-    Chunk, ChunkPart, Context, DecodeOptions, Decoder, FlowBatch, FlowState, InputName,
-    SourceFormat, Tally, TrafficReader, Unknown,
+    Chunk, ChunkPart, DecodeOptions, Decoder, FlowBatch, InputName, SourceFormat, Tally,
+    TrafficReader, Unknown,
 };
 
 /// How a run classifies.
@@ -35,6 +35,17 @@ pub struct ClassifyOptions {
     pub threads: usize,
     /// How packets are decoded.
     pub decode: DecodeOptions,
+}
+
+/// Why a run over inputs ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum InputsError<E> {
+    /// An input cannot be opened.
+    #[error(transparent)]
+    Open(E),
+    /// The sink cannot take a row.
+    #[error(transparent)]
+    Rows(io::Error),
 }
 
 /// A run over any number of inputs.
@@ -56,7 +67,10 @@ pub struct Classifier<'f, S: RowSink> {
     sorted_packets: Vec<SortedPackets>,
     log_flows: LogFlows,
     room: SpillRoom,
-    chunks: [Vec<Chunk>; 2],
+    /// What the current input's chunks are for.
+    work: Work,
+    /// Kept for their memory.
+    rounds: Option<[Round; 2]>,
     inputs: Vec<InputSummary>,
     totals: RunTotals,
     has_partial_flows: bool,
@@ -76,7 +90,6 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let seeds = Seeds::random();
         let table_count = options.threads.min(SortedPackets::TABLES_MAX);
         let sorting_count = if table_count == 1 { 0 } else { options.threads };
-        let chunks = || (0..options.threads).map(|_| Chunk::default()).collect();
         Self {
             fib,
             sink,
@@ -87,7 +100,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 .collect(),
             log_flows: LogFlows::new(Self::tuple_bytes_max(&options), SpillRoom::default()),
             room: SpillRoom::default(),
-            chunks: [chunks(), chunks()],
+            work: Work::LabelTuples,
+            rounds: None,
             inputs: Vec::new(),
             totals: RunTotals::new(fib),
             has_partial_flows: false,
@@ -115,35 +129,78 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         reader: &mut TrafficReader,
         progress: &(dyn Fn(u64) + Sync),
     ) -> io::Result<()> {
-        self.inputs.push(InputSummary {
-            name: name.clone(),
-            format: reader.capture_format(),
-            is_recognised: reader.is_recognised(),
-            tally: Tally::default(),
-        });
-        let work = self.work_on(reader);
-        if work == Work::GatherPackets {
-            self.log_flows.set_bytes_max(self.options.memory_bytes_max / 2)?;
-        }
-        let [mut current, mut next] = std::mem::take(&mut self.chunks);
-        let mut filled = fill_round(reader, &mut current);
-        let mut outcome = Ok(());
-        while filled > 0 && outcome.is_ok() {
-            let (filled_next, round) = rayon::join(
-                || fill_round(reader, &mut next),
-                || match work {
-                    Work::GatherPackets => self.gather_round(&current[..filled]),
-                    _ => self.classify_round(&current[..filled], work),
+        let mut input = Some((name.clone(), reader));
+        let outcome = self.classify_inputs(|| Ok::<_, Infallible>(input.take()), progress);
+        outcome.map_err(|error| match error {
+            InputsError::Open(never) => match never {},
+            InputsError::Rows(error) => error,
+        })
+    }
+
+    /// Classifies inputs to their ends, as `open_next` opens them, until it gives none: the next is
+    /// opened and read while the last chunks of the one before are worked on. `progress` is told the
+    /// bytes read of all of them so far.
+    ///
+    /// # Errors
+    ///
+    /// [`InputsError::Open`] with what `open_next` fails with, and [`InputsError::Rows`] when the
+    /// sink cannot take a row.
+    pub fn classify_inputs<R, E>(
+        &mut self,
+        open_next: impl FnMut() -> Result<Option<(InputName, R)>, E> + Send,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), InputsError<E>>
+    where
+        R: BorrowMut<TrafficReader> + Send,
+        E: Send,
+    {
+        let mut rounds = Rounds::new(open_next);
+        let [mut current, mut next] = std::mem::take(&mut self.rounds)
+            .unwrap_or_else(|| [(); 2].map(|()| Round::new(self.options.threads)));
+        rounds.fill(&mut current).map_err(InputsError::Open)?;
+        loop {
+            self.take_turns(&mut current).map_err(InputsError::Rows)?;
+            if current.is_last() {
+                break;
+            }
+            let (filled, outcome) = rayon::join(
+                || rounds.fill(&mut next),
+                || match self.work {
+                    Work::GatherPackets => self.gather_round(current.chunks()),
+                    work => self.classify_round(current.chunks(), work),
                 },
             );
-            progress(reader.bytes_read());
-            outcome = round;
-            filled = filled_next;
+            progress(current.bytes_read);
+            outcome.map_err(InputsError::Rows)?;
+            filled.map_err(InputsError::Open)?;
             std::mem::swap(&mut current, &mut next);
         }
-        self.chunks = [current, next];
-        self.current_input().tally.bytes_read = reader.bytes_read();
-        outcome
+        self.rounds = Some([current, next]);
+        Ok(())
+    }
+
+    fn take_turns(&mut self, round: &mut Round) -> io::Result<()> {
+        for turn in round.turns.drain(..) {
+            match turn {
+                Turn::Begun { name, capture_format, is_recognised } => {
+                    self.work = self.work_on(capture_format);
+                    if self.work == Work::GatherPackets {
+                        self.log_flows.set_bytes_max(self.options.memory_bytes_max / 2)?;
+                    }
+                    self.inputs.push(InputSummary {
+                        name,
+                        format: capture_format,
+                        is_recognised,
+                        tally: Tally::default(),
+                    });
+                }
+                Turn::Ended { bytes_read } => {
+                    let input = self.inputs.last_mut().expect("an input was begun");
+                    input.tally.bytes_read = bytes_read;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives out the flows that are still held, and the sums of the run.
@@ -184,8 +241,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         }
     }
 
-    fn work_on(&self, reader: &TrafficReader) -> Work {
-        match (reader.capture_format().is_some(), self.options.per) {
+    fn work_on(&self, capture_format: Option<SourceFormat>) -> Work {
+        match (capture_format.is_some(), self.options.per) {
             (true, Some(RecordKind::Packet)) => Work::LabelPackets,
             (true, _) => Work::GatherPackets,
             (false, Some(RecordKind::Flow)) => Work::GatherTuples,
@@ -309,65 +366,76 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         Ok(())
     }
 
-    /// Merges the tuples partition by partition, as many at a time as there are threads, and gives
-    /// the flows out: as they come, or in the order of their times.
+    /// Merges the tuples, each thread those of a partition, and gives the flows out: as they come,
+    /// or in the order of their times.
     fn give_out_log_flows(&mut self) -> io::Result<()> {
         for worker in &mut self.workers {
             self.log_flows.absorb(&mut worker.tuples)?;
         }
-        let mut by_time = (S::WANTS_ROWS && S::WANTS_ORDER)
-            .then(|| self.log_flows.by_time(self.options.memory_bytes_max / 2, self.room.clone()));
-        let mut timed: Vec<PartitionBuffers> = match by_time {
-            Some(_) => self.workers.iter().map(|_| PartitionBuffers::new()).collect(),
-            None => Vec::new(),
-        };
         let observers = self.log_flows.contexts.observers(self.fib);
-        let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
-        for round in partitions.chunks(self.workers.len()) {
-            let bytes = take_each(round, |partition| self.log_flows.take(partition))?;
-            if bytes.iter().all(Vec::is_empty) {
-                continue;
+        match S::WANTS_ROWS && S::WANTS_ORDER {
+            true => {
+                let by_time = self.by_time(&observers)?;
+                self.give_out_in_order(by_time, &observers)
             }
-            let (fib, log_flows, inputs) = (self.fib, &self.log_flows, &self.inputs);
-            match &by_time {
-                Some(by_time) => {
-                    self.workers.par_iter_mut().zip(&mut timed).zip(&bytes).for_each(
-                        |((worker, timed), bytes)| {
-                            log_flows.merge_partition(bytes, |flow| {
-                                let label = label_of_merged(fib, &observers, flow);
-                                worker.totals.add(&label, &flow.counters);
-                                by_time.push(flow, timed);
-                            });
-                        },
-                    );
-                }
-                None => self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
-                    log_flows.merge_partition(bytes, |flow| {
-                        let columns = match S::WANTS_ROUTES {
-                            true => {
-                                let label = label_of_merged(fib, &observers, flow);
-                                worker.totals.add(&label, &flow.counters);
-                                S::WANTS_ROWS.then(|| label_columns(fib, &label, flow))
-                            }
-                            false => Some(class_column_of_merged(fib, &observers, flow)),
-                        };
-                        if let Some(columns) = columns {
-                            worker.push_flow(inputs, flow, columns);
-                        }
-                    });
-                }),
-            }
-            for worker in &mut self.workers[..bytes.len()] {
-                self.sink.append(&mut worker.rows)?;
-            }
-            if let Some(by_time) = &mut by_time {
-                timed.iter_mut().try_for_each(|timed| by_time.absorb(timed))?;
-            }
+            false => self.give_out_as_they_come(&observers),
         }
-        for worker in &mut self.workers {
+    }
+
+    fn give_out_as_they_come(&mut self, observers: &[Observer]) -> io::Result<()> {
+        let mut tuples = self.log_flows.take_tuples();
+        let Self { fib, log_flows, inputs, workers, sink, .. } = self;
+        let fib = *fib;
+        for_each_partition(
+            workers,
+            |partition| tuples.take(partition),
+            |worker, bytes| {
+                log_flows.merge_partition(bytes, |flow| {
+                    let columns = match S::WANTS_ROUTES {
+                        true => {
+                            let label = label_of_merged(fib, observers, flow);
+                            worker.totals.add(&label, &flow.counters);
+                            S::WANTS_ROWS.then(|| label_columns(fib, &label, flow))
+                        }
+                        false => Some(class_column_of_merged(fib, observers, flow)),
+                    };
+                    if let Some(columns) = columns {
+                        worker.push_flow(inputs, flow, columns);
+                    }
+                });
+            },
+            |worker| sink.append(&mut worker.rows),
+        )?;
+        for worker in workers {
             self.totals.absorb(&mut worker.totals);
         }
-        by_time.map_or(Ok(()), |by_time| self.give_out_in_order(by_time, &observers))
+        Ok(())
+    }
+
+    /// Lets merged flows wait by their times.
+    fn by_time(&mut self, observers: &[Observer]) -> io::Result<FlowsByTime> {
+        let mut tuples = self.log_flows.take_tuples();
+        let Self { fib, log_flows, workers, .. } = self;
+        let mut by_time = log_flows.by_time(self.options.memory_bytes_max / 2, self.room.clone());
+        let span = by_time.span();
+        let mut workers: Vec<(&mut Worker<S::Buffer>, PartitionBuffers)> =
+            workers.iter_mut().map(|worker| (worker, PartitionBuffers::new())).collect();
+        for_each_partition(
+            &mut workers,
+            |partition| tuples.take(partition),
+            |(worker, timed), bytes| {
+                log_flows.merge_partition(bytes, |flow| {
+                    let label = label_of_merged(fib, observers, flow);
+                    worker.totals.add(&label, &flow.counters);
+                    span.push(flow, timed);
+                });
+            },
+            |(_, timed)| by_time.absorb(timed),
+        )?;
+        for (worker, _) in workers {
+            self.totals.absorb(&mut worker.totals);
+        }
+        Ok(by_time)
     }
 
     fn give_out_in_order(
@@ -393,10 +461,6 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             }
         }
         Ok(())
-    }
-
-    fn current_input(&mut self) -> &mut InputSummary {
-        self.inputs.last_mut().expect("an input was opened")
     }
 }
 
@@ -609,147 +673,10 @@ fn share_of(worker: usize, worker_count: usize, chunk_count: usize) -> (usize, C
     (chunk, part)
 }
 
-fn fill_round(reader: &mut TrafficReader, chunks: &mut [Chunk]) -> usize {
-    let mut filled = 0;
-    while filled < chunks.len() && reader.fill(&mut chunks[filled]) {
-        filled += 1;
-    }
-    filled
-}
-
 fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {
     match unknown {
         Some(reason) => tally.count_unknown(reason, records),
         None => tally.classified += records,
-    }
-}
-
-/// Where a row comes from.
-struct SourcePlace<'a> {
-    file: &'a str,
-    input: u32,
-    record: u64,
-}
-
-fn batch_row<'a>(
-    batch: &'a FlowBatch,
-    index: usize,
-    kind: RecordKind,
-    label: LabelColumns<'a>,
-    place: &SourcePlace<'a>,
-) -> OutputRow<'a> {
-    let row = batch.row(index);
-    let context: &Context = batch.context(row.context);
-    let text = |id: Option<_>| id.map(|id| batch.text(id));
-    OutputRow {
-        kind,
-        start_time_ns: row.time_ns,
-        end_time_ns: row.time_ns,
-        source: row.source,
-        destination: row.destination,
-        ports: row.ports,
-        protocol: row.protocol,
-        direction: row.direction,
-        state: row.state,
-        status: row.status,
-        encryption: text(row.encryption),
-        counters: row.counters,
-        counter_basis: None,
-        mac: context.mac,
-        acl_group: text(context.acl_group),
-        acl_rule: text(context.acl_rule),
-        target_resource_id: text(context.target_resource_id),
-        flow_log_resource_id: text(context.flow_log_resource_id),
-        source_format: context.format,
-        source_file: place.file,
-        source_record: place.record,
-        input: place.input,
-        observer: None,
-        is_partial: false,
-        record_count: 1,
-        shows_begin: row.opens_connection
-            || matches!(row.state, Some(FlowState::Begin | FlowState::Deny)),
-        label,
-        coverage: None,
-        replay: None,
-    }
-}
-
-fn packet_flow_row<'a>(
-    flow: &PacketFlow,
-    label: LabelColumns<'a>,
-    input: &'a InputSummary,
-    is_partial: bool,
-) -> OutputRow<'a> {
-    OutputRow {
-        kind: RecordKind::Flow,
-        start_time_ns: flow.start_time_ns,
-        end_time_ns: flow.end_time_ns,
-        source: flow.source,
-        destination: flow.destination,
-        ports: flow.ports,
-        protocol: flow.protocol,
-        direction: None,
-        state: None,
-        status: None,
-        encryption: None,
-        counters: flow.counters,
-        counter_basis: None,
-        mac: None,
-        acl_group: None,
-        acl_rule: None,
-        target_resource_id: None,
-        flow_log_resource_id: None,
-        source_format: input.format.expect("a capture is known by its first bytes"),
-        source_file: input.name.as_str(),
-        source_record: flow.record,
-        input: flow.input,
-        observer: None,
-        is_partial,
-        record_count: flow.packet_count(),
-        shows_begin: flow.shows_begin,
-        label,
-        coverage: None,
-        replay: None,
-    }
-}
-
-fn merged_flow_row<'a>(
-    flow: &MergedFlow<'a>,
-    label: LabelColumns<'a>,
-    source_file: &'a str,
-) -> OutputRow<'a> {
-    let (key, context) = (flow.key, flow.context);
-    OutputRow {
-        kind: RecordKind::Flow,
-        start_time_ns: flow.start_time_ns,
-        end_time_ns: flow.end_time_ns,
-        source: key.source,
-        destination: key.destination,
-        ports: key.ports,
-        protocol: key.protocol,
-        direction: key.direction,
-        state: flow.state,
-        status: flow.status,
-        encryption: flow.encryption,
-        counters: flow.counters,
-        counter_basis: flow.counter_basis,
-        mac: key.mac,
-        acl_group: context.acl_group.as_deref(),
-        acl_rule: context.acl_rule.as_deref(),
-        target_resource_id: context.target_resource_id.as_deref(),
-        flow_log_resource_id: context.flow_log_resource_id.as_deref(),
-        source_format: context.format,
-        source_file,
-        source_record: flow.first.1,
-        input: flow.first.0,
-        observer: Some(flow.context_number),
-        is_partial: false,
-        record_count: flow.tuple_count,
-        shows_begin: flow.shows_begin,
-        label,
-        coverage: None,
-        replay: None,
     }
 }
 

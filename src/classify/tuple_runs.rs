@@ -123,11 +123,20 @@ const DIRECTION_SHIFT: u32 = 5;
 /// What stands before the events, with addresses of version 4; others follow it.
 const HEAD_BYTES: usize = 44;
 
+/// Forms of an event: all that is there is 0, or how many bytes the milliseconds, packets and bytes
+/// take. Those of two bytes, one, and two hold most of what a minute's tuples tell.
+const FORM_ZERO: u16 = 0;
+const FORM_SHORT: u16 = 1;
+const FORM_MIDDLE: u16 = 2;
+const FORM_LONG: u16 = 3;
+const FORM_SHIFT: u32 = 9;
+
 /// Records are counted in six bytes.
 const RECORD_MAX: u64 = (1 << 48) - 1;
 
 impl RunHead<'_> {
     /// Appends a run: each event tells how long after the first it was.
+    #[inline]
     pub(super) fn write(
         &self,
         hash: u64,
@@ -150,27 +159,24 @@ impl RunHead<'_> {
         let count = u8::try_from(events.len()).expect("a run is at most so long");
         let (from, to) = ports.unwrap_or_default();
         let v4 = |address: IpAddr| match address {
-            IpAddr::V4(address) => address.octets(),
-            IpAddr::V6(_) => [0; 4],
+            IpAddr::V4(address) => u32::from_le_bytes(address.octets()),
+            IpAddr::V6(_) => 0,
         };
         let (input, record) = self.first;
         assert!(record <= RECORD_MAX, "an input has fewer than 2^48 records");
         let start = bytes.len();
-        let mut head = [0; HEAD_BYTES];
-        head[..4].copy_from_slice(&(hash as u32).to_le_bytes());
-        head[6] = count;
-        head[7] = marks;
-        head[8..12].copy_from_slice(&self.context.to_le_bytes());
-        head[12..16].copy_from_slice(&input.to_le_bytes());
-        head[16..24].copy_from_slice(&self.time_ns.to_le_bytes());
-        head[24..30].copy_from_slice(&record.to_le_bytes()[..6]);
-        head[30] = protocol;
-        head[31] = u8::try_from(text.len()).unwrap_or(0);
-        head[32..34].copy_from_slice(&from.to_le_bytes());
-        head[34..36].copy_from_slice(&to.to_le_bytes());
-        head[36..40].copy_from_slice(&v4(source));
-        head[40..44].copy_from_slice(&v4(destination));
-        bytes.extend_from_slice(&head);
+        // Words, since what is stored by bytes and copied at once is waited for.
+        let words = [
+            u64::from(hash as u32) | u64::from(count) << 48 | u64::from(marks) << 56,
+            u64::from(self.context) | u64::from(input) << 32,
+            self.time_ns.cast_unsigned(),
+            record
+                | u64::from(protocol) << 48
+                | u64::from(u8::try_from(text.len()).unwrap_or(0)) << 56,
+            u64::from(from) | u64::from(to) << 16 | u64::from(v4(source)) << 32,
+        ];
+        words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes.extend_from_slice(&v4(destination).to_le_bytes());
         for address in [source, destination] {
             if let IpAddr::V6(address) = address {
                 bytes.extend_from_slice(&address.octets());
@@ -186,6 +192,13 @@ impl RunHead<'_> {
         }
         let length = u16::try_from(bytes.len() - start).expect("255 events are below 64 KiB");
         bytes[start + 4..start + 6].copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+impl Event {
+    /// A Begin or Deny: the flow's beginning was recorded.
+    pub(super) fn shows_begin(&self) -> bool {
+        matches!(self.state, Some(FlowState::Begin | FlowState::Deny))
     }
 }
 
@@ -217,36 +230,44 @@ impl Told {
         }
     }
 
-    /// Appends it: milliseconds, marks, then the counters in the width that the largest needs.
+    /// Appends it: marks, milliseconds, packets and bytes, each in the bytes that its form has for
+    /// them.
     #[inline]
     fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
         let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
-        let [a, b, c, d] = self.numbers;
-        let width = match a | b | c | d {
-            _ if self.are_there == 0 => 0,
-            0..=0xFFFF => 1,
-            0x1_0000..=0xFFFF_FFFF => 2,
-            _ => 3,
+        let [packets_sent, bytes_sent, packets_received, bytes_received] = self.numbers;
+        let (packets, all_bytes) = (packets_sent | packets_received, bytes_sent | bytes_received);
+        let form = match (after_ms, packets, all_bytes) {
+            (0, 0, 0) => FORM_ZERO,
+            (0..=0xFFFF, 0..=0xFF, 0..=0xFFFF) => FORM_SHORT,
+            (_, 0..=0xFFFF_FFFF, 0..=0xFFFF_FFFF) => FORM_MIDDLE,
+            _ => FORM_LONG,
         };
-        let state = self.state.map_or(0, |state| 1 + state as u64);
-        let status = self.status.map_or(0, |status| 1 + status as u64);
-        let marks = state | status << 3 | u64::from(self.are_there) << 5 | width << 9;
-        let fixed = u64::from(after_ms) | marks << 32;
-        match width {
-            0 => bytes.extend_from_slice(&fixed.to_le_bytes()[..6]),
-            1 => {
-                let all = u128::from(a | b << 16 | c << 32 | d << 48);
-                let event = u128::from(fixed) | all << 48;
-                bytes.extend_from_slice(&event.to_le_bytes()[..14]);
+        let state = self.state.map_or(0, |state| 1 + state as u16);
+        let status = self.status.map_or(0, |status| 1 + status as u16);
+        let marks = state | status << 3 | u16::from(self.are_there) << 5 | form << FORM_SHIFT;
+        match form {
+            FORM_ZERO => bytes.extend_from_slice(&marks.to_le_bytes()),
+            FORM_SHORT => {
+                let event = u128::from(marks)
+                    | u128::from(after_ms) << 16
+                    | u128::from(packets_sent) << 32
+                    | u128::from(packets_received) << 40
+                    | u128::from(bytes_sent) << 48
+                    | u128::from(bytes_received) << 64;
+                bytes.extend_from_slice(&event.to_le_bytes()[..10]);
             }
-            2 => {
-                bytes.extend_from_slice(&fixed.to_le_bytes()[..6]);
+            FORM_MIDDLE => {
+                let [a, b, c, d] = self.numbers;
+                bytes.extend_from_slice(&marks.to_le_bytes());
+                bytes.extend_from_slice(&after_ms.to_le_bytes());
                 bytes.extend_from_slice(&(a | b << 32).to_le_bytes());
                 bytes.extend_from_slice(&(c | d << 32).to_le_bytes());
             }
             _ => {
-                bytes.extend_from_slice(&fixed.to_le_bytes()[..6]);
-                [a, b, c, d].iter().for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
+                bytes.extend_from_slice(&marks.to_le_bytes());
+                bytes.extend_from_slice(&after_ms.to_le_bytes());
+                self.numbers.iter().for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
             }
         }
     }
@@ -322,14 +343,12 @@ impl<'b> Run<'b> {
     pub(super) fn events(&self, number: u32) -> impl Iterator<Item = Event> {
         let mut rest = self.events;
         (0..u64::from(self.event_count)).map(move |after| {
-            let (fixed, more) = rest.split_first_chunk::<6>().expect("was written whole");
-            let marks = u16::from_le_bytes([fixed[4], fixed[5]]);
-            let after_ms = i64::from(u32::from_le_bytes(array(fixed)));
-            let (numbers, more) = read_numbers(marks >> 9, more);
-            rest = more;
+            let marks = u16::from_le_bytes(array(rest));
+            let (after_ms, numbers, length) = read_event(marks >> FORM_SHIFT, &rest[2..]);
+            rest = &rest[2 + length..];
             let counter = |at: usize| (marks >> (5 + at) & 1 == 1).then_some(numbers[at]);
             Event {
-                time_ns: self.head.time_ns + after_ms * MS,
+                time_ns: self.head.time_ns + i64::from(after_ms) * MS,
                 place: (self.head.first.0, self.head.first.1 + after),
                 state: FlowState::OR_NONE[usize::from(marks & 7)],
                 status: FlowStatus::OR_NONE[usize::from(marks >> 3 & 3)],
@@ -345,16 +364,36 @@ impl<'b> Run<'b> {
     }
 }
 
-fn read_numbers(width: u16, bytes: &[u8]) -> ([u64; 4], &[u8]) {
-    fn each<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> u64) -> ([u64; 4], &[u8]) {
-        let (numbers, after) = bytes.split_at(4 * N);
-        (std::array::from_fn(|at| number(array(&numbers[at * N..]))), after)
-    }
-    match width {
-        0 => ([0; 4], bytes),
-        1 => each(bytes, |number| u64::from(u16::from_le_bytes(number))),
-        2 => each(bytes, |number| u64::from(u32::from_le_bytes(number))),
-        _ => each(bytes, u64::from_le_bytes),
+/// Returns the milliseconds and the counters of an event, and how many bytes they take.
+#[inline]
+fn read_event(form: u16, bytes: &[u8]) -> (u32, [u64; 4], usize) {
+    let u32_at = |at: usize| u32::from_le_bytes(array(&bytes[at..]));
+    match form {
+        FORM_ZERO => (0, [0; 4], 0),
+        FORM_SHORT => {
+            let event = u64::from_le_bytes(array(bytes));
+            let (after_ms, packets_sent, packets_received, bytes_sent, bytes_received) = (
+                event as u16,
+                (event >> 16) as u8,
+                (event >> 24) as u8,
+                (event >> 32) as u16,
+                (event >> 48) as u16,
+            );
+            let numbers = [
+                packets_sent.into(),
+                bytes_sent.into(),
+                packets_received.into(),
+                bytes_received.into(),
+            ];
+            (after_ms.into(), numbers, 8)
+        }
+        FORM_MIDDLE => {
+            (u32_at(0), std::array::from_fn(|at| u64::from(u32_at(4 + 4 * at))), 4 + 4 * 4)
+        }
+        _ => {
+            let u64_at = |at: usize| u64::from_le_bytes(array(&bytes[at..]));
+            (u32_at(0), std::array::from_fn(|at| u64_at(4 + 8 * at)), 4 + 4 * 8)
+        }
     }
 }
 
@@ -449,6 +488,11 @@ mod tests {
             (7, told(Some(FlowState::Deny), Some(FlowStatus::Denied), [Some(65_535); 4])),
             (8, told(None, None, [None, Some(65_536), None, Some(0)])),
             (9, told(Some(FlowState::End), None, [Some(u64::from(u32::MAX)), None, None, None])),
+            (65_535, told(None, None, [Some(255), Some(65_535), Some(254), Some(1)])),
+            (65_536, told(None, None, [Some(255), Some(65_535), Some(255), Some(65_535)])),
+            (65_536, told(None, None, [Some(0); 4])),
+            (65_536, told(None, None, [Some(256), Some(1), Some(2), Some(3)])),
+            (65_536, told(None, None, [Some(1), Some(2), Some(256), Some(3)])),
             (
                 i64::from(u32::MAX),
                 told(None, Some(FlowStatus::Allowed), [Some(u64::MAX), Some(1 << 32), None, None]),

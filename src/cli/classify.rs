@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 use super::args::{ClassifyArgs, ClassifyFormat};
 use super::console::Console;
 use super::traffic_run::{
-    TrafficRun, TrafficRunError, assert_balanced, find_inputs_beside, judge_inputs, use_threads,
+    TrafficRun, TrafficRunError, assert_balanced, find_inputs_beside, judge_inputs, room,
+    use_threads,
 };
 use super::{ExitCode, OutputFailed, snapshot};
 use crate::classify::{ClassifyOptions, NoRows, RecordKind, Summary};
@@ -42,11 +43,12 @@ pub(super) fn run(args: &ClassifyArgs, console: Console) -> Result<ExitCode> {
             threads,
             decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
+        room: room(),
         is_progress_shown: !args.reading.no_progress && !console.is_quiet,
         console,
     };
     let failed = |error| match error {
-        TrafficRunError::Input(error) => error.into(),
+        TrafficRunError::Open(error) => error.into(),
         TrafficRunError::Rows(error) => output_failed(args, error),
     };
     let (summary, destination) = match rows.open(args)? {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
 use super::input_hashes::InputHashes;
-use super::traffic_run::{TrafficRun, assert_balanced, open, room};
+use super::traffic_run::{TrafficRun, assert_balanced, cause_of, open};
 use super::verify_args::VerifyArgs;
 use crate::classify::ClassifyOptions;
 use crate::coverage::{EvidenceSources, FirewallEvidence, FlowGatherer, Places};
@@ -59,7 +59,8 @@ pub(super) fn read(
     lines_bytes_max: usize,
 ) -> Result<ReadEvidence> {
     let tolerance_ns = i64::from(args.time_tolerance) * 1_000_000_000;
-    let mut evidence = FirewallEvidence::new(flows, tolerance_ns, lines_bytes_max, room());
+    let mut evidence =
+        FirewallEvidence::new(flows, tolerance_ns, lines_bytes_max, run.room.clone());
     let mut books = EvidenceBooks::default();
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
     for round in logs.chunks(rayon::current_num_threads()) {
@@ -151,11 +152,11 @@ fn read_traffic(
             memory_bytes_max: run.options.memory_bytes_max / 2,
             ..run.options.clone()
         },
+        room: run.room.clone(),
         is_progress_shown: false,
         ..*run
     };
-    let (summary, traffic) =
-        run.classify(evidence.traffic(name, places)).map_err(anyhow::Error::from)?;
+    let (summary, traffic) = run.classify(evidence.traffic(name, places)).map_err(cause_of)?;
     assert_balanced(&summary);
     if traffic.is_empty() {
         return Ok(None);

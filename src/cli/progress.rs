@@ -12,29 +12,21 @@ use crate::traffic::Input;
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
-    /// Bytes of the inputs that are done.
-    done_bytes: u64,
 }
 
 impl Progress {
     pub(super) fn new(inputs: &[Input], is_shown: bool) -> Self {
-        let bar = if is_shown { bar(bytes_of(inputs)) } else { ProgressBar::hidden() };
-        Self { bar, done_bytes: 0 }
+        Self { bar: if is_shown { bar(bytes_of(inputs)) } else { ProgressBar::hidden() } }
     }
 
-    /// Takes the bytes read of the current input so far; called from any thread.
+    /// Takes the bytes read of all inputs so far; called from any thread.
     pub(super) fn set(&self, bytes_read: u64) {
-        self.bar.set_position(self.done_bytes.saturating_add(bytes_read));
+        self.bar.set_position(bytes_read);
     }
 
     /// Runs what writes to standard error itself, without the bar in its way.
     pub(super) fn suspend(&self, say: impl FnOnce()) {
         self.bar.suspend(say);
-    }
-
-    pub(super) fn finish_input(&mut self, bytes_read: u64) {
-        self.done_bytes = self.done_bytes.saturating_add(bytes_read);
-        self.bar.set_position(self.done_bytes);
     }
 }
 

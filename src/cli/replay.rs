@@ -10,7 +10,7 @@ use super::input_hashes::InputHashes;
 use super::replay_args::{ReplayArgs, ReplayFormat};
 use super::snapshot::{self, Loaded};
 use super::traffic_run::{
-    TrafficRun, assert_balanced, find_inputs_beside, judge_inputs, room, use_threads,
+    TrafficRun, assert_balanced, cause_of, find_inputs_beside, judge_inputs, room, use_threads,
 };
 use super::{Console, ExitCode, policy};
 use crate::classify::{ClassifyOptions, NoRows, RecordKind, RowSink};
@@ -63,6 +63,7 @@ pub(super) fn run(args: &ReplayArgs, console: Console) -> Result<ExitCode> {
             threads,
             decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
+        room: room(),
         is_progress_shown: !args.reading.no_progress && !console.is_quiet,
         console,
     };
@@ -100,7 +101,7 @@ fn replay<'r, S: RowSink>(
     let options = ReplayOptions { memory_bytes_max: args.memory.0 / 2, room: room() };
     let names = run.inputs.iter().map(|input| &input.name);
     let replayer = Replayer::new(snapshots, names, options, policy, sink);
-    let (summary, replayer) = run.classify(replayer).map_err(anyhow::Error::from)?;
+    let (summary, replayer) = run.classify(replayer).map_err(cause_of)?;
     assert_balanced(&summary);
     Ok(replayer.finish(summary)?)
 }

@@ -2,7 +2,7 @@
 //! classifier.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,12 @@ use super::input_hashes::InputHashes;
 use super::progress::Progress;
 use super::values::SkipLimit;
 use super::{Console, ExitCode};
-use crate::classify::{Classifier, ClassifyOptions, RowSink, Summary};
+use crate::classify::{Classifier, ClassifyOptions, InputsError, RowSink, Summary};
 use crate::fib::Fib;
 use crate::spill::SpillRoom;
-use crate::traffic::{Input, InputError, ReadOptions, Tally, TrafficReader, find_inputs};
+use crate::traffic::{
+    Input, InputError, InputName, ReadOptions, Tally, TrafficReader, find_inputs,
+};
 
 /// A run over inputs.
 pub(super) struct TrafficRun<'a> {
@@ -24,25 +26,20 @@ pub(super) struct TrafficRun<'a> {
     /// Where the hashes of the inputs go.
     pub(super) hashes: Option<InputHashes>,
     pub(super) options: ClassifyOptions,
+    /// Where what memory does not hold goes.
+    pub(super) room: SpillRoom,
     pub(super) is_progress_shown: bool,
     pub(super) console: Console,
 }
 
 /// Why a run over inputs ended early.
-#[derive(Debug)]
-pub(super) enum TrafficRunError {
-    /// An input cannot be opened.
-    Input(InputError),
-    /// The rows cannot be taken.
-    Rows(io::Error),
-}
+pub(super) type TrafficRunError = InputsError<InputError>;
 
-impl From<TrafficRunError> for anyhow::Error {
-    fn from(error: TrafficRunError) -> Self {
-        match error {
-            TrafficRunError::Input(error) => error.into(),
-            TrafficRunError::Rows(error) => error.into(),
-        }
+/// The error itself, which decides how the program ends.
+pub(super) fn cause_of(error: TrafficRunError) -> anyhow::Error {
+    match error {
+        TrafficRunError::Open(error) => error.into(),
+        TrafficRunError::Rows(error) => error.into(),
     }
 }
 
@@ -50,24 +47,32 @@ impl TrafficRun<'_> {
     /// Classifies every input into `sink`. A file of a folder that is no traffic at first sight is
     /// passed over with a note; a named one is damage.
     pub(super) fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S), TrafficRunError> {
-        let mut progress = Progress::new(self.inputs, self.is_progress_shown);
+        let progress = Progress::new(self.inputs, self.is_progress_shown);
         let mut classifier =
-            Classifier::new(self.fib, self.options.clone(), sink).with_room(room());
-        for input in self.inputs {
-            let opened = open(input, self.hashes.as_ref()).map_err(TrafficRunError::Input)?;
-            let mut reader = TrafficReader::open(opened, ReadOptions::default());
-            if !input.is_named && !reader.looks_like_traffic() {
-                let name = input.name.as_str();
-                let note = format!("{name}: ignored: no capture and no flow log");
-                progress.suspend(|| self.console.note(&note));
-                continue;
-            }
-            classifier
-                .classify_input(&input.name, &mut reader, &|bytes_read| progress.set(bytes_read))
-                .map_err(TrafficRunError::Rows)?;
-            progress.finish_input(reader.bytes_read());
-        }
+            Classifier::new(self.fib, self.options.clone(), sink).with_room(self.room.clone());
+        let mut inputs = self.inputs.iter();
+        classifier.classify_inputs(|| self.open_next(&mut inputs, &progress), &|bytes_read| {
+            progress.set(bytes_read)
+        })?;
         classifier.finish().map_err(TrafficRunError::Rows)
+    }
+
+    fn open_next<'i>(
+        &self,
+        inputs: &mut impl Iterator<Item = &'i Input>,
+        progress: &Progress,
+    ) -> Result<Option<(InputName, TrafficReader)>, InputError> {
+        for input in inputs {
+            let opened = open(input, self.hashes.as_ref())?;
+            let reader = TrafficReader::open(opened, ReadOptions::default());
+            if input.is_named || reader.looks_like_traffic() {
+                return Ok(Some((input.name.clone(), reader)));
+            }
+            let name = input.name.as_str();
+            let note = format!("{name}: ignored: no capture and no flow log");
+            progress.suspend(|| self.console.note(&note));
+        }
+        Ok(None)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::input_hashes::InputHashes;
 use super::traffic_run::{
-    TrafficRun, assert_balanced, judge_damage, judge_inputs, room, use_threads,
+    TrafficRun, assert_balanced, cause_of, judge_damage, judge_inputs, room, use_threads,
 };
 use super::verify_args::{VerifyArgs, VerifyFormat};
 use super::{Console, ExitCode, evidence, policy, snapshot};
@@ -18,6 +18,7 @@ use crate::report::{
     AtomicFile, Column, RowFormat, RowWriter, SummaryOptions, write_coverage_html,
     write_coverage_json, write_coverage_junit, write_coverage_sarif, write_coverage_text,
 };
+use crate::spill::SpillRoom;
 use crate::traffic::{DecodeOptions, Input, find_inputs};
 
 /// Verifies, reports.
@@ -48,12 +49,13 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
             threads,
             decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
+        room: memory.room.clone(),
         is_progress_shown: !args.reading.no_progress && !console.is_quiet,
         console,
     };
     let places = Places::of(&loaded.tables, &loaded.resources);
     let names = inputs.iter().map(|input| &input.name);
-    let gatherer = FlowGatherer::new(&places, names, memory.flows, room());
+    let gatherer = FlowGatherer::new(&places, names, memory.flows, memory.room.clone());
     let verifier = Verifier {
         tables: &loaded.tables,
         fib: &loaded.fib,
@@ -61,18 +63,18 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         policy: &policy,
         threads,
         memory_bytes_max: memory.flows,
-        room: room(),
+        room: memory.room.clone(),
     };
     let (summary, mut report, rows, books) = match rows_file(args)? {
         None => {
-            let (summary, flows) = run.classify(gatherer).map_err(anyhow::Error::from)?;
+            let (summary, flows) = run.classify(gatherer).map_err(cause_of)?;
             assert_balanced(&summary);
             let read = evidence::read(&flows, args, &logs, &run, &places, memory.lines)?;
             (summary, verifier.verify(flows, read.evidence)?, None, read.books)
         }
         Some(mut writer) => {
-            let keeper = RowKeeper::new(gatherer, memory.rows, room());
-            let (summary, kept) = run.classify(keeper).map_err(anyhow::Error::from)?;
+            let keeper = RowKeeper::new(gatherer, memory.rows, memory.room.clone());
+            let (summary, kept) = run.classify(keeper).map_err(cause_of)?;
             assert_balanced(&summary);
             let read = evidence::read(kept.gatherer(), args, &logs, &run, &places, memory.lines)?;
             let report = verifier.verify_rows(kept, read.evidence, &mut writer)?;
@@ -111,9 +113,9 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     Ok(if report.passes() { code } else { code.worst(ExitCode::Findings) })
 }
 
-/// What of `--memory` each may have. While tuples are merged into flows, both are in memory; the lines
-/// of logs come when the tuples are gone, and kept rows stay until the end.
+/// What of `--memory` each may have, and the room in which they have it.
 struct MemoryShares {
+    room: SpillRoom,
     merging: usize,
     flows: usize,
     rows: usize,
@@ -121,20 +123,29 @@ struct MemoryShares {
 }
 
 impl MemoryShares {
+    /// What waits shares one bound. While tuples are merged into flows the flows take what the
+    /// tuples give up, and the lines of logs come when the tuples are gone; kept rows, verdicts on
+    /// them, and the links between them stay until the end, so that nothing may have it all.
     fn of(args: &VerifyArgs) -> Self {
-        let bytes_max = args.memory.0;
+        let bytes_max = Self::waiting(args.memory.0);
+        let room = room().with_memory(bytes_max);
         match &args.output {
-            None => {
-                Self { merging: bytes_max / 2, flows: bytes_max / 2, rows: 0, lines: bytes_max / 4 }
-            }
-            // Verdicts on rows, and the links between them, take as much as flows do.
+            None => Self { room, merging: bytes_max, flows: bytes_max, rows: 0, lines: bytes_max },
             Some(_) => Self {
-                merging: bytes_max / 4,
-                flows: bytes_max / 4,
-                rows: bytes_max / 8,
-                lines: bytes_max / 8,
+                room,
+                merging: bytes_max / 2,
+                flows: bytes_max / 2,
+                rows: bytes_max / 4,
+                lines: bytes_max / 4,
             },
         }
+    }
+
+    /// What may wait, beside chunks, partitions that are worked on, findings and the report, which
+    /// hardly grow with the traffic.
+    fn waiting(bytes_max: usize) -> usize {
+        const BESIDE_BYTES: usize = 256 << 20;
+        (bytes_max / 2).max((bytes_max / 4 * 3).min(bytes_max.saturating_sub(BESIDE_BYTES)))
     }
 }
 

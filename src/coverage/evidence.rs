@@ -12,7 +12,7 @@ use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
 use super::nearest::{Reach, match_nearest};
 use crate::net::protocol::{TCP, UDP};
-use crate::spill::{RecordBytes, ShortRecord};
+use crate::spill::{PartitionBytes, RecordBytes, ShortRecord};
 
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,12 +193,14 @@ impl Evidence {
     }
 
     /// Reads the lines of a partition of senders.
-    pub(super) fn read_lines(&self, bytes: &[u8]) -> EvidenceLines {
-        let mut record = RecordBytes(bytes);
+    pub(super) fn read_lines(&self, bytes: PartitionBytes) -> EvidenceLines {
         let mut lines = Vec::new();
-        while !record.is_empty() {
-            lines.extend(Line::read(&mut record, &self.slots));
-        }
+        bytes.for_each_piece(|piece| {
+            let mut record = RecordBytes(piece);
+            while !record.is_empty() {
+                lines.extend(Line::read(&mut record, &self.slots));
+            }
+        });
         lines.sort_unstable();
         EvidenceLines(lines)
     }
@@ -544,7 +546,7 @@ mod tests {
     ) -> Vec<Shown> {
         let mut bytes = Vec::new();
         lines.iter().for_each(|line| line.write(&mut bytes));
-        let lines = evidence.read_lines(&bytes);
+        let lines = evidence.read_lines(PartitionBytes::of(bytes));
         evidence.look_for(&lines, "192.168.0.4".parse().unwrap(), flows)
     }
 

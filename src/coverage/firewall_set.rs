@@ -32,9 +32,12 @@ impl FirewallSet {
 
     /// The firewalls; `None` is one that is not told.
     pub(super) fn iter(self) -> impl Iterator<Item = Option<u16>> {
-        (0..u64::BITS)
-            .filter(move |bit| self.0 >> bit & 1 == 1)
-            .map(|bit| u16::try_from(bit).ok().filter(|_| bit != Self::NOT_TOLD))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(u16::try_from(bit).ok().filter(|_| bit != Self::NOT_TOLD))
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use super::nearest::{Reach, match_nearest};
 use super::places::CompiledPlaces;
 use crate::classify::{OutputRow, RowBuffer, RowSink};
 use crate::routing::NextHopClass;
-use crate::spill::{PartitionBuffers, Partitions, RecordBytes, ShortRecord, SpillRoom};
+use crate::spill::{PartitionBuffers, PartitionBytes, Partitions, RecordBytes, SpillRoom};
 use crate::traffic::{FlowDirection, FlowStatus, InputName};
 
 /// Gathers the rows of a classification as observed flows, in memory up to a bound and beyond it in
@@ -313,13 +313,20 @@ impl ObservedFlow {
         (self.start_time_ns, self.file, self.record, self.end_time_ns, self.direction)
     }
 
+    /// Appends it: words that all flows have, then what only some do.
+    ///
+    /// The numbers of most flows are short: their times whole milliseconds apart, and the rest below
+    /// 2^32.
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let direction = match self.direction {
             None => 0,
             Some(FlowDirection::Inbound) => 1,
             Some(FlowDirection::Outbound) => 2,
         };
-        let mut marks: u16 = direction;
+        let lasted_ns = self.end_time_ns.wrapping_sub(self.start_time_ns).cast_unsigned();
+        let short = [lasted_ns / MS, self.tuples, self.packets, self.bytes, self.record];
+        let is_short = lasted_ns % MS == 0 && short.iter().all(|&number| number >> 32 == 0);
+        let mut marks: u64 = direction;
         for (bit, is_set) in [
             self.source.is_ipv6(),
             self.destination.is_ipv6(),
@@ -330,63 +337,84 @@ impl ObservedFlow {
             self.is_platform,
             self.is_translated,
             self.row.is_some(),
+            is_short,
         ]
         .into_iter()
         .enumerate()
         {
-            marks |= u16::from(is_set) << (2 + bit);
+            marks |= u64::from(is_set) << (2 + bit);
         }
-        let mut record = ShortRecord::new();
-        record.put(marks.to_le_bytes());
-        record.put([self.protocol]);
-        record.put_address(self.source);
-        record.put_address(self.destination);
-        if let Some((source, destination)) = self.ports {
-            record.put(source.to_le_bytes());
-            record.put(destination.to_le_bytes());
+        let (source_port, port) = self.ports.unwrap_or_default();
+        let ports = u64::from(source_port) << 32 | u64::from(port) << 48;
+        let mut put = |word: u64| bytes.extend_from_slice(&word.to_le_bytes());
+        put(marks | u64::from(self.protocol) << 16 | ports);
+        put(self.start_time_ns.cast_unsigned());
+        match is_short {
+            true => {
+                let [lasted_ms, tuples, packets, bytes, record] = short;
+                put(lasted_ms | tuples << 32);
+                put(packets | bytes << 32);
+                put(record | u64::from(self.file) << 32);
+            }
+            false => {
+                put(lasted_ns);
+                put(self.tuples);
+                put(self.packets);
+                put(self.bytes);
+                put(self.record);
+                put(self.file.into());
+            }
         }
-        record.put_time(self.start_time_ns);
-        record.put_time(self.end_time_ns);
-        for number in [self.tuples, self.packets, self.bytes, u64::from(self.file), self.record] {
-            record.put_number(number);
+        for address in [self.source, self.destination] {
+            match address {
+                IpAddr::V4(address) => bytes.extend_from_slice(&address.octets()),
+                IpAddr::V6(address) => bytes.extend_from_slice(&address.octets()),
+            }
         }
         if !self.recorded_at.is_empty() {
-            record.put_number(self.recorded_at.word());
+            bytes.extend_from_slice(&self.recorded_at.word().to_le_bytes());
         }
         if let Some(row) = self.row {
-            record.put_number(row.block.into());
-            record.put_number(row.place.into());
+            row.write(bytes);
         }
-        bytes.extend_from_slice(record.as_slice());
     }
 
     fn read(record: &mut RecordBytes<'_>) -> Self {
-        let marks = u16::from_le_bytes(record.array());
-        let is_set = |bit: u32| marks >> (2 + bit) & 1 == 1;
-        let protocol = record.byte();
+        let head = record.word();
+        let is_set = |bit: u32| head >> (2 + bit) & 1 == 1;
+        let start_time_ns = record.word().cast_signed();
+        let (lasted_ns, tuples, packets, bytes, number, file) = match is_set(9) {
+            true => {
+                let [a, b, c] = [record.word(), record.word(), record.word()];
+                let low = |word: u64| u64::from(word as u32);
+                (low(a) * MS, a >> 32, low(b), b >> 32, low(c), c >> 32)
+            }
+            false => {
+                let mut word = || record.word();
+                (word(), word(), word(), word(), word(), word())
+            }
+        };
         let source = record.address(is_set(0));
         let destination = record.address(is_set(1));
-        let mut port = || u16::from_le_bytes(record.array());
-        let ports = is_set(2).then(|| (port(), port()));
         Self {
-            start_time_ns: record.time(),
-            end_time_ns: record.time(),
+            start_time_ns,
+            end_time_ns: start_time_ns.wrapping_add(lasted_ns.cast_signed()),
             source,
             destination,
-            ports,
-            protocol,
-            direction: FlowDirection::OR_NONE[usize::from(marks & 3)],
+            ports: is_set(2).then_some(((head >> 32) as u16, (head >> 48) as u16)),
+            protocol: (head >> 16) as u8,
+            direction: FlowDirection::OR_NONE[(head & 3) as usize],
             is_denied: is_set(3),
             shows_begin: is_set(4),
             is_platform: is_set(6),
             is_translated: is_set(7),
-            tuples: record.number(),
-            packets: record.number(),
-            bytes: record.number(),
-            file: record.number_u32(),
-            record: record.number(),
+            tuples,
+            packets,
+            bytes,
+            file: file as u32,
+            record: number,
             recorded_at: match is_set(5) {
-                true => FirewallSet::of_word(record.number()),
+                true => FirewallSet::of_word(record.word()),
                 false => FirewallSet::default(),
             },
             row: is_set(8).then(|| RowId::read(record)),
@@ -394,12 +422,16 @@ impl ObservedFlow {
     }
 
     /// Reads all flows of a partition.
-    pub(super) fn read_all(bytes: &[u8]) -> Vec<Self> {
-        let mut record = RecordBytes(bytes);
-        let mut flows = Vec::new();
-        while !record.is_empty() {
-            flows.push(Self::read(&mut record));
-        }
+    pub(super) fn read_all(bytes: PartitionBytes) -> Vec<Self> {
+        /// About what a flow takes.
+        const USUAL_BYTES: usize = 48;
+        let mut flows = Vec::with_capacity(bytes.len() / USUAL_BYTES);
+        bytes.for_each_piece(|piece| {
+            let mut record = RecordBytes(piece);
+            while !record.is_empty() {
+                flows.push(Self::read(&mut record));
+            }
+        });
         flows
     }
 }
@@ -414,7 +446,7 @@ impl GatheredFlows {
     /// make, and `repeated` for every record that another stands for.
     pub(super) fn join(
         &self,
-        bytes: &[u8],
+        bytes: PartitionBytes,
         each: impl FnMut(ObservedFlow),
         repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
     ) {
@@ -440,6 +472,8 @@ impl GatheredFlows {
         self.shared.places.firewall_at(flow.source).map(FirewallSet::of)
     }
 }
+
+const MS: u64 = 1_000_000;
 
 /// How far apart two records of one flow may start or end: the clocks of two NICs and the minutes
 /// in which logs are cut.
@@ -684,14 +718,24 @@ mod tests {
             row: Some(RowId { block: u32::MAX, place: 0 }),
             ..flow(-10, "10.0.0.4", 0, None)
         };
+        let v4 = flow(10, "10.0.0.4", 1, None);
         let flows = [
             v6,
             ObservedFlow { shows_begin: false, ..v6 },
+            ObservedFlow { end_time_ns: v4.start_time_ns - 1_000_000, ..v4 },
+            ObservedFlow { end_time_ns: v4.start_time_ns + 1, ..v4 },
+            ObservedFlow { end_time_ns: v4.start_time_ns + u32::MAX as i64 * 1_000_000, ..v4 },
+            ObservedFlow { tuples: u32::MAX.into(), packets: u32::MAX.into(), ..v4 },
+            ObservedFlow { bytes: u32::MAX.into(), record: u32::MAX.into(), ..v4 },
+            ObservedFlow { tuples: 1 << 32, ..v4 },
+            ObservedFlow { packets: 1 << 32, ..v4 },
+            ObservedFlow { bytes: 1 << 32, file: u32::MAX, ..v4 },
+            ObservedFlow { record: 1 << 32, file: 1, ..v4 },
             flow(10, "10.0.0.4", 65_535, Some(FlowDirection::Inbound)),
             flow(10, "10.0.0.4", 1, Some(FlowDirection::Outbound)),
         ];
         let mut bytes = Vec::new();
         flows.iter().for_each(|flow| flow.write(&mut bytes));
-        assert_eq!(ObservedFlow::read_all(&bytes), flows);
+        assert_eq!(ObservedFlow::read_all(PartitionBytes::of(bytes)), flows);
     }
 }

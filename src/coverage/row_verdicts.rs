@@ -123,7 +123,7 @@ impl RowVerdicts {
             |partition| {
                 let mut known = known.borrow_mut();
                 known.clear();
-                read_verdicts(&verdicts.take(partition)?, |row, verdict| {
+                read_verdicts(&verdicts.take(partition)?.joined(), |row, verdict| {
                     known.insert(row, verdict);
                 });
                 Ok(())
@@ -152,13 +152,13 @@ fn follow(
 ) -> io::Result<()> {
     let mut buffers = PartitionBuffers::new();
     for partition in 0..PARTITION_COUNT {
-        let bytes = known.take(partition)?;
+        let bytes = known.take(partition)?.joined();
         let mut of_row: AHashMap<RowId, RowVerdict> = AHashMap::new();
         read_verdicts(&bytes, |row, verdict| {
             of_row.insert(row, verdict);
             buffers.push_to(partition, |bytes| verdict.write(row, bytes));
         });
-        let links = links.take(partition)?;
+        let links = links.take(partition)?.joined();
         let mut record = RecordBytes(&links);
         while !record.is_empty() {
             let (row, parent) = (RowId::read(&mut record), RowId::read(&mut record));

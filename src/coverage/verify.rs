@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use super::compiled_policy::CompiledPolicy;
@@ -32,10 +31,11 @@ use super::{
 use crate::azure::RouteSource;
 use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
+use crate::memory::prefetch;
 use crate::net::AddressPrefix;
 use crate::net::special::is_platform;
 use crate::routing::NextHopClass;
-use crate::spill::{PARTITION_COUNT, PartitionBuffers, Partitions, SpillRoom};
+use crate::spill::{PartitionBuffers, Partitions, SpillRoom, for_each_partition};
 
 /// Judges recorded flows.
 ///
@@ -126,9 +126,9 @@ impl Verifier<'_> {
             rows: rows.as_ref().map(RowVerdicts::order),
         };
         let mut judges: Vec<Judge<'_>> = (0..self.threads).map(|_| Judge::new(&context)).collect();
-        self.for_each_round(
-            |partition| Ok((by_source.take(partition)?, lines.take(partition)?)),
+        for_each_partition(
             &mut judges,
+            |partition| Ok((by_source.take(partition)?, lines.take(partition)?)),
             |judge, (flows, lines)| {
                 let lines = context.evidence.read_lines(lines);
                 judge.judge_all(&ObservedFlow::read_all(flows), &lines);
@@ -174,9 +174,9 @@ impl Verifier<'_> {
         let mut flows = std::mem::replace(&mut gathered.flows, self.partitions());
         let gathered = &*gathered;
         let order = rows.as_ref().map(RowVerdicts::order);
-        self.for_each_round(
-            |partition| flows.take(partition),
+        for_each_partition(
             &mut self.buffers(),
+            |partition| flows.take(partition),
             |JoinBuffers { legs, whole, links }, bytes| {
                 gathered.join(
                     bytes,
@@ -210,9 +210,9 @@ impl Verifier<'_> {
     ) -> io::Result<()> {
         let order = rows.as_ref().map(RowVerdicts::order);
         let Joined { with_legs, by_source } = joined;
-        self.for_each_round(
-            |partition| with_legs.take(partition),
+        for_each_partition(
             &mut self.buffers(),
+            |partition| with_legs.take(partition),
             |JoinBuffers { whole, links, .. }, bytes| {
                 let mut flows = ObservedFlow::read_all(bytes);
                 link_legs(
@@ -240,27 +240,6 @@ impl Verifier<'_> {
             links: PartitionBuffers::new(),
         };
         (0..self.threads).map(buffers).collect()
-    }
-
-    /// Works on all partitions, as many at once as there are workers; `after` is called for each
-    /// worker between rounds.
-    fn for_each_round<W: Send, P: Sync + Send>(
-        &self,
-        mut take: impl FnMut(usize) -> io::Result<P>,
-        workers: &mut [W],
-        work: impl Fn(&mut W, &P) + Sync,
-        mut after: impl FnMut(&mut W) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let all: Vec<usize> = (0..PARTITION_COUNT).collect();
-        for round in all.chunks(workers.len()) {
-            let taken: Vec<P> =
-                round.iter().map(|&partition| take(partition)).collect::<io::Result<_>>()?;
-            workers.par_iter_mut().zip(taken).for_each(|(worker, partition)| {
-                work(worker, &partition);
-            });
-            workers.iter_mut().try_for_each(&mut after)?;
-        }
-        Ok(())
     }
 }
 
@@ -351,16 +330,14 @@ impl<'c> Judge<'c> {
 
     /// Judges the flows of a partition, which has all that its sources sent.
     fn judge_all(&mut self, flows: &[ObservedFlow], lines: &EvidenceLines) {
-        let order = by_source_and_time(flows);
         let mut identities: Vec<FlowIdentity> = Vec::new();
-        for of_source in order.chunk_by(|&a, &b| flows[a].source == flows[b].source) {
-            let source = flows[of_source[0]].source;
-            let of_source = || of_source.iter().map(|&place| &flows[place]);
+        for of_source in &by_source_and_time(flows) {
+            let source = flows[of_source[0] as usize].source;
             identities.clear();
-            identities.extend(of_source().map(FlowIdentity::of));
+            identities.extend(asked_ahead(flows, of_source).map(FlowIdentity::of));
             let shown = self.context.evidence.look_for(lines, source, &identities);
             self.forget_pairs();
-            for (flow, shown) in of_source().zip(&shown) {
+            for (flow, shown) in asked_ahead(flows, of_source).zip(&shown) {
                 self.judge(flow, shown);
             }
         }
@@ -819,25 +796,47 @@ fn endpoint_without_translation(
     }
 }
 
-/// Returns the places of flows, those of a source together and in the order of their times.
+/// Returns the places of each source's flows, in the order of their times.
 ///
-/// Sources are few, and times seldom equal; so a number is sorted, and not the flows.
-fn by_source_and_time(flows: &[ObservedFlow]) -> Vec<usize> {
-    let mut ranks: AHashMap<IpAddr, u32> = AHashMap::new();
-    let mut order: Vec<u128> = Vec::with_capacity(flows.len());
-    for (place, flow) in (0_u32..).zip(flows) {
-        let next = u32::try_from(ranks.len()).expect("fewer than 2^32 flows");
-        let rank = *ranks.entry(flow.source).or_insert(next);
-        let since_ns = flow.start_time_ns.abs_diff(i64::MIN);
-        order.push(u128::from(rank) << 96 | u128::from(since_ns) << 32 | u128::from(place));
+/// Times are seldom equal; so numbers are sorted, and not the flows.
+fn by_source_and_time(flows: &[ObservedFlow]) -> Vec<Vec<u32>> {
+    let mut ranks: AHashMap<IpAddr, usize> = AHashMap::new();
+    let mut of_sources: Vec<Vec<(i64, u32)>> = Vec::new();
+    for (place, flow) in flows.iter().enumerate() {
+        let place = u32::try_from(place).expect("a partition has fewer than 2^32 flows");
+        let rank = *ranks.entry(flow.source).or_insert(of_sources.len());
+        if rank == of_sources.len() {
+            of_sources.push(Vec::new());
+        }
+        of_sources[rank].push((flow.start_time_ns, place));
     }
-    assert_eq!(order.len(), flows.len(), "a partition has fewer than 2^32 flows");
-    order.sort_unstable();
-    let place = |entry: &u128| *entry as u32 as usize;
-    for same in order.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|same| same.len() > 1) {
-        same.sort_unstable_by_key(|entry| flows[place(entry)].time_order());
-    }
-    order.iter().map(place).collect()
+    let in_order = |mut of_source: Vec<(i64, u32)>| {
+        of_source.sort_unstable();
+        let equal = of_source.chunk_by_mut(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
+        for same in equal {
+            same.sort_unstable_by_key(|(_, place)| flows[*place as usize].time_order());
+        }
+        of_source.into_iter().map(|(_, place)| place).collect()
+    };
+    of_sources.into_iter().map(in_order).collect()
+}
+
+/// Returns the flows at places, each asked for while those before it are worked on: a core's own
+/// cache does not hold a partition of them.
+fn asked_ahead<'f>(
+    flows: &'f [ObservedFlow],
+    places: &'f [u32],
+) -> impl Iterator<Item = &'f ObservedFlow> {
+    const AHEAD: usize = 12;
+    let ask_for = |&place: &u32| {
+        prefetch(flows, place as usize);
+        prefetch(flows, place as usize + 1);
+    };
+    places.iter().take(AHEAD).for_each(ask_for);
+    places.iter().enumerate().map(move |(at, &place)| {
+        places.get(at + AHEAD).into_iter().for_each(ask_for);
+        &flows[place as usize]
+    })
 }
 
 /// Returns true where a firewall on the way is known to put an address of its own in the sender's

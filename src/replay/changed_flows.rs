@@ -80,7 +80,7 @@ impl ChangedFlows {
         mut each: impl FnMut(&ChangedFlow) -> io::Result<ControlFlow<()>>,
     ) -> io::Result<()> {
         for partition in 0..PARTITION_COUNT {
-            let bytes = self.by_size.take(partition)?;
+            let bytes = self.by_size.take(partition)?.joined();
             let mut flows = read_all(&bytes);
             flows.sort_unstable_by_key(|flow| {
                 (Reverse(flow.bytes), Reverse(flow.packets), flow.key())
@@ -111,7 +111,7 @@ impl GatheredChanges {
         let mut buffers = PartitionBuffers::new();
         let mut len = 0;
         for partition in 0..PARTITION_COUNT {
-            let bytes = self.by_flow.take(partition)?;
+            let bytes = self.by_flow.take(partition)?.joined();
             let mut rows = read_all(&bytes);
             drop(bytes);
             for row in &mut rows {

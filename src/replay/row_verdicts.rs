@@ -113,7 +113,7 @@ impl ComparedVerdicts {
     fn next_word(&mut self) -> io::Result<(Option<Word>, bool)> {
         let partition = self.written.next_partition();
         if partition != self.partition {
-            self.bytes = self.written.words.take(partition)?;
+            self.bytes = self.written.words.take(partition)?.joined();
             (self.partition, self.place) = (partition, 0);
         }
         let bytes = [self.bytes[self.place], self.bytes[self.place + 1]];
