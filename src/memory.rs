@@ -102,7 +102,11 @@ unsafe impl<T: Sync> Sync for HugeSlice<T> {}
 /// Asks for the cache line at `index`, which may lie outside the slice: then nothing happens.
 #[inline(always)]
 pub(crate) fn prefetch<T>(items: &[T], index: usize) {
-    let address = items.as_ptr().wrapping_add(index);
+    prefetch_address(items.as_ptr().wrapping_add(index));
+}
+
+#[inline(always)]
+fn prefetch_address<T>(address: *const T) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: prefetching reads nothing, whatever the address.
     unsafe {
@@ -111,6 +115,16 @@ pub(crate) fn prefetch<T>(items: &[T], index: usize) {
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = address;
+}
+
+/// Asks for every cache line of the item at `index`, as [`prefetch`] does for one.
+#[inline(always)]
+pub(crate) fn prefetch_item<T>(items: &[T], index: usize) {
+    let address = items.as_ptr().wrapping_add(index).cast::<u8>();
+    let bytes = size_of::<T>();
+    for offset in (0..bytes).step_by(CACHE_LINE_BYTES).chain(bytes.checked_sub(1)) {
+        prefetch_address(address.wrapping_add(offset));
+    }
 }
 
 /// Returns how memory for `length` items is asked for, or `None` where they take none.
@@ -170,5 +184,8 @@ mod tests {
         prefetch(&[1u64, 2], 1);
         prefetch(&[1u64, 2], usize::MAX / 3);
         prefetch::<u64>(&[], 0);
+        prefetch_item(&[[1u64; 17], [2; 17]], 1);
+        prefetch_item(&[[1u64; 17]], usize::MAX / 3);
+        prefetch_item::<()>(&[()], 0);
     }
 }

@@ -89,7 +89,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("memchr", &["src/azure/", "src/traffic/"]),
     ("parquet", &["src/report/parquet/"]),
     // Row groups of Parquet are encoded column by column, on the pool of whoever writes rows.
-    ("rayon", &["src/classify/", "src/cli/", "src/report/parquet/", "src/spill/"]),
+    ("rayon", &["src/classify/", "src/cli/", "src/coverage/", "src/report/parquet/", "src/spill/"]),
     (
         "serde",
         &[

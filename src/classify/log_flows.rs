@@ -477,8 +477,10 @@ fn added(a: &Counters, b: &Counters) -> Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traffic::{Context, SourceFormat};
     use CounterBasis::{Delta, RestartCumulative};
     use FlowState::{Begin, Continue, Deny, End};
+    use proptest::prelude::*;
 
     fn event(time_ns: i64, state: FlowState, counters: [u64; 4]) -> Event {
         let [packets_sent, bytes_sent, packets_received, bytes_received] = counters.map(Some);
@@ -569,5 +571,80 @@ mod tests {
         assert_eq!(sum(&[end, end]), (Some([1, 10, 1, 10]), Some(Delta)));
         assert_eq!(sum(&[event(5, Deny, NONE)]), (None, None));
         assert_eq!(sum(&[event(5, Begin, NONE), event(5, Begin, NONE)]), (None, None));
+    }
+
+    fn contexts() -> LogContexts {
+        let mut batch = FlowBatch::default();
+        batch.push_context(Context {
+            format: SourceFormat::VnetV4,
+            mac: None,
+            acl_group: None,
+            acl_rule: None,
+            target_resource_id: None,
+            flow_log_resource_id: None,
+        });
+        let mut contexts = LogContexts::default();
+        contexts.intern_all(&batch, &mut Vec::new());
+        contexts
+    }
+
+    /// Runs of one flow, each at a time in milliseconds with its events: how long after, a state,
+    /// and counters.
+    fn runs_of_a_flow() -> impl Strategy<Value = Vec<(i64, Vec<(u32, usize, Option<u64>)>)>> {
+        let event = (0..4_u32, 0..FlowState::OR_NONE.len(), proptest::option::of(0..300_u64));
+        proptest::collection::vec((0..30_i64, proptest::collection::vec(event, 1..4)), 1..4)
+    }
+
+    proptest! {
+        #[test]
+        fn merging_as_events_are_read_equals_merging_them_sorted(told in runs_of_a_flow()) {
+            const MS: i64 = 1_000_000;
+            let contexts = contexts();
+            let mut bytes = Vec::new();
+            let mut times = Vec::new();
+            for (record, (start_ms, events)) in (0..).zip(&told) {
+                let key = Key {
+                    source: "10.0.0.4".parse().unwrap(),
+                    destination: "10.1.0.4".parse().unwrap(),
+                    ports: Some((5000, 443)),
+                    protocol: 6,
+                    direction: None,
+                    mac: None,
+                };
+                let first = (0, 10 * record + 1);
+                let time_ns = start_ms * MS;
+                let head = RunHead { key, context: 0, encryption: None, time_ns, first };
+                let mut after_ms = 0;
+                let events = events.iter().enumerate().map(|(at, &(later_ms, state, counter))| {
+                    after_ms += if at == 0 { 0 } else { i64::from(later_ms) };
+                    times.push(start_ms + after_ms);
+                    let counters = Counters { bytes_sent: counter, ..Counters::default() };
+                    (after_ms * MS, Told::of(FlowState::OR_NONE[state], None, &counters))
+                });
+                head.write(0, events.collect::<Vec<_>>().into_iter(), &mut bytes);
+            }
+            let mut runs = Vec::new();
+            for_each_run(&bytes, |_, start, _| runs.push(Run::read(&bytes[start..], &contexts).0));
+            runs.sort_unstable_by_key(|run| (run.head.key, run.head.time_ns));
+            let sorted = merged_by_time(&runs, &mut Vec::new(), &contexts);
+            let as_read = merged_in_order(&runs, &contexts);
+            times.sort_unstable();
+            let are_apart = times.is_sorted_by(|a, b| a < b);
+            let are_one_by_one = runs.is_sorted_by(|a, b| {
+                let last = a.events(0).last().expect("a run has an event");
+                last.time_ns < b.head.time_ns
+            });
+            prop_assert_eq!(as_read.is_some(), are_apart && are_one_by_one);
+            if let Some(as_read) = as_read {
+                let all = |flow: &MergedFlow<'_>| {
+                    (
+                        (flow.start_time_ns, flow.end_time_ns, flow.state, flow.status),
+                        (flow.counters, flow.counter_basis, flow.first),
+                        (flow.tuple_count, flow.shows_begin),
+                    )
+                };
+                prop_assert_eq!(all(&as_read), all(&sorted));
+            }
+        }
     }
 }

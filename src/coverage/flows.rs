@@ -491,9 +491,11 @@ fn joined(
     mut each: impl FnMut(ObservedFlow),
     mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
 ) {
-    records.sort_unstable_by(|a, b| {
-        a.key().cmp(&b.key()).then_with(|| a.time_order().cmp(&b.time_order()))
-    });
+    if records.len() > 1 {
+        records.sort_unstable_by(|a, b| {
+            a.key().cmp(&b.key()).then_with(|| a.time_order().cmp(&b.time_order()))
+        });
+    }
     let mut rest = &*records;
     while let Some(first) = rest.first() {
         let mut last_end_ns = first.end_time_ns;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use super::compiled_policy::CompiledPolicy;
@@ -31,7 +32,7 @@ use super::{
 use crate::azure::RouteSource;
 use crate::classify::RowSink;
 use crate::fib::{Fib, PathHop, SnapshotTables};
-use crate::memory::prefetch;
+use crate::memory::prefetch_item;
 use crate::net::AddressPrefix;
 use crate::net::special::is_platform;
 use crate::routing::NextHopClass;
@@ -627,7 +628,7 @@ impl Context<'_> {
             .chain(places.firewall_names.doubts(&evidence_sources))
             .collect();
         let mut findings: Vec<Finding> =
-            sums.findings.iter().map(|(key, sums)| self.finding(key, sums, files)).collect();
+            sums.findings.par_iter().map(|(key, sums)| self.finding(key, sums, files)).collect();
         findings.sort_by(|a, b| {
             (b.totals.bytes, b.totals.flows).cmp(&(a.totals.bytes, a.totals.flows)).then_with(
                 || {
@@ -828,10 +829,7 @@ fn asked_ahead<'f>(
     places: &'f [u32],
 ) -> impl Iterator<Item = &'f ObservedFlow> {
     const AHEAD: usize = 12;
-    let ask_for = |&place: &u32| {
-        prefetch(flows, place as usize);
-        prefetch(flows, place as usize + 1);
-    };
+    let ask_for = |&place: &u32| prefetch_item(flows, place as usize);
     places.iter().take(AHEAD).for_each(ask_for);
     places.iter().enumerate().map(move |(at, &place)| {
         places.get(at + AHEAD).into_iter().for_each(ask_for);
