@@ -251,7 +251,7 @@ fn a_damaged_byte_of_the_first_line_harms_no_other() {
         let sound: Vec<Vec<u8>> =
             numbered_lines(form, 3).into_iter().map(String::into_bytes).collect();
         for at in 0..sound[0].len() - 1 {
-            for byte in *b"{}[]\",:\\ \r\x00\xFF7a" {
+            for byte in *b"{}[]\",:\\ \n\r\x00\xFF7a" {
                 let mut lines = sound.clone();
                 lines[0][at] = byte;
                 let (ports, tally) = ports_of(form, &lines);

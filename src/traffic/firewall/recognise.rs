@@ -3,7 +3,7 @@
 use std::fmt;
 
 use memchr::memchr;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::delimited::header_delimiter;
 use super::text_table::has_header;
@@ -27,10 +27,8 @@ pub(super) fn form_of(head: &[u8]) -> Result<Form, String> {
         None => return Err("nothing but white space".into()),
         Some(b'{') if holds_tables(text) => return Ok(Form::Tables),
         Some(b'{') if is_record_a_line(text) => return Ok(Form::JsonLines),
-        // The bracket of the first record is damaged, and the lines below it are sound.
-        Some(b'[')
-            if text[1..].trim_ascii_start().starts_with(b"\"") && has_line_of_firewall(text) =>
-        {
+        // The first record is damaged, and lines below it are sound.
+        Some(b'{' | b'[') if is_broken(text) && has_line_of_firewall(text) => {
             return Ok(Form::JsonLines);
         }
         Some(b'{' | b'[') => return Ok(Form::Document),
@@ -85,6 +83,12 @@ fn is_record_a_line(text: &[u8]) -> bool {
         },
         _ => is_followed,
     }
+}
+
+/// Returns true where what the head holds of its first value is no JSON.
+fn is_broken(text: &[u8]) -> bool {
+    let value = IgnoredAny::deserialize(&mut serde_json::Deserializer::from_slice(text));
+    value.is_err_and(|error| !error.is_eof())
 }
 
 /// The REST API answers with an object of tables.
