@@ -230,6 +230,38 @@ fn numbered_lines(form: &str, count: usize) -> Vec<String> {
 const CSV_HEADER: &str =
     "TimeGenerated,Category,Protocol,SourceIp,SourcePort,DestinationIp,DestinationPort,Action\n";
 
+/// Reads lines of a form. Returns the source ports of what was found.
+fn ports_of(form: &str, lines: &[Vec<u8>]) -> (Vec<u16>, Tally) {
+    let mut log = if form == "csv" { CSV_HEADER.as_bytes().to_vec() } else { Vec::new() };
+    log.extend(lines.concat());
+    let mut reader = FirewallLogReader::open(Box::new(Cursor::new(log)));
+    let (mut ports, mut records, mut tally) = (Vec::new(), Vec::new(), Tally::default());
+    while reader.read(&mut records, 2, &mut tally) {
+        tally.classified += records.len() as u64;
+        ports.extend(records.iter().filter_map(|record| record.source_port));
+    }
+    tally.assert_balanced();
+    (ports, tally)
+}
+
+/// The form of a log is told by its first line, whatever is wrong with that one.
+#[test]
+fn a_damaged_byte_of_the_first_line_harms_no_other() {
+    for form in ["json", "legacy"] {
+        let sound: Vec<Vec<u8>> =
+            numbered_lines(form, 3).into_iter().map(String::into_bytes).collect();
+        for at in 0..sound[0].len() - 1 {
+            for byte in *b"{}[]\",:\\ \n\r\x00\xFF7a" {
+                let mut lines = sound.clone();
+                lines[0][at] = byte;
+                let (ports, tally) = ports_of(form, &lines);
+                let are_found = ports.contains(&2) && ports.contains(&3);
+                assert!(are_found, "{form} {at} {:?}: {ports:?} {tally:?}", char::from(byte));
+            }
+        }
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
 
@@ -244,15 +276,7 @@ proptest::proptest! {
             numbered_lines(form, 6).into_iter().map(String::into_bytes).collect();
         let end = lines[line].len() - 1;
         lines[line][at.index(end)] = byte;
-        let mut log = if form == "csv" { CSV_HEADER.as_bytes().to_vec() } else { Vec::new() };
-        log.extend(lines.concat());
-        let mut reader = FirewallLogReader::open(Box::new(Cursor::new(log)));
-        let (mut ports, mut records, mut tally) = (Vec::new(), Vec::new(), Tally::default());
-        while reader.read(&mut records, 2, &mut tally) {
-            tally.classified += records.len() as u64;
-            ports.extend(records.iter().filter_map(|record| record.source_port));
-        }
-        tally.assert_balanced();
+        let (ports, tally) = ports_of(form, &lines);
         for port in (1..=6).filter(|port| *port != line as u16 + 1) {
             proptest::prop_assert!(ports.contains(&port), "{port} of {ports:?}: {tally:?}");
         }

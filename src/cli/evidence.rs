@@ -63,9 +63,11 @@ pub(super) fn read(
         FirewallEvidence::new(flows, tolerance_ns, lines_bytes_max, run.room.clone());
     let mut books = EvidenceBooks::default();
     let window = args.evidence_window.map(|window| (window.from_ns, window.to_ns));
-    for round in logs.chunks(rayon::current_num_threads()) {
+    // A thread that is done with its file takes the next one of the round, and waits at its end only.
+    for round in logs.chunks(LOGS_A_THREAD * rayon::current_num_threads()) {
         let read: Vec<Result<ReadLog>> = round
             .par_iter()
+            .with_max_len(1)
             .map(|log| read_log(&evidence, log, window, run.hashes.as_ref()))
             .collect();
         for (log, read) in round.iter().zip(read) {
@@ -94,6 +96,9 @@ pub(super) fn read(
     Ok(ReadEvidence { evidence, books })
 }
 
+/// How many files are read in a round, for each thread.
+const LOGS_A_THREAD: usize = 64;
+
 /// A file that was read to its end as a firewall log.
 struct ReadLog {
     is_recognised: bool,
@@ -109,7 +114,8 @@ fn read_log(
     window_ns: Option<(i64, i64)>,
     hashes: Option<&InputHashes>,
 ) -> Result<ReadLog> {
-    const RECORDS_A_READ: usize = 4096;
+    /// They stay in a cache until they are evidence.
+    const RECORDS_A_READ: usize = 256;
     let mut reader = FirewallLogReader::open(open(log, hashes)?);
     let mut gathered = evidence.log(log.name.as_str());
     let mut tally = Tally::default();

@@ -117,17 +117,18 @@ impl<'e> FirewallLogEvidence<'e> {
             (Some(known), Some(name)) => known.eq_ignore_ascii_case(name),
             (known, name) => known.is_none() && name.is_none(),
         };
-        let name = name.map(str::to_owned);
         match self.firewalls.iter().position(is_same) {
             Some(number) => {
                 // Of several spellings one is kept, whatever the order of the lines.
                 let known = &mut self.firewalls[number].name;
-                *known = known.take().min(name);
+                if name < known.as_deref() {
+                    *known = name.map(str::to_owned);
+                }
                 number
             }
             None => {
                 self.firewalls.push(LoggedFirewall {
-                    name,
+                    name: name.map(str::to_owned),
                     categories: BTreeSet::new(),
                     records: 0,
                     slot: self.evidence.slot_count().next(),

@@ -40,7 +40,7 @@ pub(super) struct Column {
 }
 
 /// The values of one row.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     cells: [Option<Cell<'a>>; Field::COUNT],
     repeated: Option<Field>,
@@ -53,7 +53,7 @@ pub(super) enum Value<'a> {
     Number(f64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Cell<'a> {
     value: Value<'a>,
     is_suffixed: bool,
@@ -154,6 +154,7 @@ pub(super) fn are_of_log(columns: &[Option<Column>]) -> bool {
 impl<'a> Fields<'a> {
     /// Stores a value, unless it is blank. A column without a type's suffix goes before one with
     /// it: tables that several services share have both.
+    #[inline(always)]
     pub(super) fn set(&mut self, column: Column, value: Value<'a>) {
         if value.is_blank() {
             return;
@@ -174,6 +175,11 @@ impl<'a> Fields<'a> {
     /// Stores a text as [`set`](Self::set) does.
     pub(super) fn set_text(&mut self, column: Column, text: &'a str) {
         self.set(column, Value::Text(Cow::Borrowed(text)));
+    }
+
+    /// Stores a number as [`set`](Self::set) does.
+    pub(super) fn set_number(&mut self, column: Column, number: f64) {
+        self.set(column, Value::Number(number));
     }
 
     /// Returns a field that stands twice, with different values.

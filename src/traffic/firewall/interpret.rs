@@ -18,6 +18,8 @@ use crate::net::protocol;
 #[derive(Debug, Default)]
 pub(super) struct Interpreter {
     names: Names,
+    /// The last one that was named; most logs are of one firewall.
+    firewall: Option<FirewallName>,
     has_category_column: bool,
     is_of_firewall: bool,
 }
@@ -82,7 +84,7 @@ impl Interpreter {
         }
         let time_ns = read_time(fields)?;
         let firewall = fields.text(Field::ResourceId).or_else(|| fields.text(Field::Resource));
-        let firewall = firewall.map(|text| FirewallName::new(self.names.intern(text)));
+        let firewall = firewall.map(|text| self.firewall(text));
         let mut read = match fields.text(Field::Message) {
             Some(text) => {
                 let message = Message::parse(text).ok_or(Fault::Message(text))?;
@@ -94,6 +96,16 @@ impl Interpreter {
             (read.source_port, read.destination_port) = (None, None);
         }
         Ok(FirewallRecord { time_ns, firewall, record, ..read })
+    }
+
+    fn firewall(&mut self, text: &str) -> FirewallName {
+        if let Some(firewall) = &self.firewall
+            && firewall.as_str() == text
+        {
+            return firewall.clone();
+        }
+        let firewall = FirewallName::new(self.names.intern(text));
+        self.firewall.insert(firewall).clone()
     }
 
     /// The category of a legacy log says less than its text.
@@ -248,9 +260,9 @@ impl Category {
             ("AzureFirewallThreatIntelLog", FirewallCategory::ThreatIntel),
             ("AzureFirewallIDSLog", FirewallCategory::IdpsSignature),
         ];
-        let structured = FirewallCategory::ALL.map(|category| (category.as_str(), category));
+        let structured = FirewallCategory::ALL.into_iter();
         structured
-            .into_iter()
+            .map(|category| (category.as_str(), category))
             .chain(LEGACY)
             .find(|(known, _)| known.eq_ignore_ascii_case(word))
             .map_or(Self::Other, |(_, category)| Self::Known(category))

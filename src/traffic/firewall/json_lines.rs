@@ -13,6 +13,7 @@ use super::fields::Fields;
 use super::lines::Lines;
 use super::object::read_object;
 use super::reader::{Output, Place};
+use super::usual_object::UsualObjects;
 use crate::traffic::Damage;
 use crate::traffic::flowlog::{Event, Lexer, MAX_DEPTH};
 
@@ -22,16 +23,25 @@ pub(super) struct JsonLines {
     line: super::lines::Line,
     /// How much of the line was read.
     at: usize,
+    usual: UsualObjects,
 }
 
 impl JsonLines {
     pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
-        Self { lines: Lines::new(input), line: super::lines::Line::default(), at: 0 }
+        Self {
+            lines: Lines::new(input),
+            line: super::lines::Line::default(),
+            at: 0,
+            usual: UsualObjects::new(),
+        }
     }
 
     /// Reads one record; false at the end.
     pub(super) fn next(&mut self, output: &mut Output<'_>) -> bool {
         loop {
+            if self.read_usual(output) {
+                return true;
+            }
             if let Some(piece) = self.next_piece() {
                 self.read(&piece, output);
                 return true;
@@ -50,12 +60,29 @@ impl JsonLines {
         }
     }
 
+    /// Reads the next record of the line where it is of the usual form.
+    fn read_usual(&mut self, output: &mut Output<'_>) -> bool {
+        let Some(start) = self.next_start() else { return false };
+        let mut fields = Fields::default();
+        let Some(length) = self.usual.read(&self.line.bytes[start..], &mut fields) else {
+            return false;
+        };
+        self.at = start + length;
+        let (offset, number) = (self.line.offset + start as u64, self.line.number);
+        output.row(&fields, Place { offset, line: Some(number), is_cut: false });
+        true
+    }
+
+    fn next_start(&self) -> Option<usize> {
+        let rest = &self.line.bytes[self.at..];
+        Some(self.at + rest.iter().position(|byte| !is_between_records(*byte))?)
+    }
+
     /// Cuts the next record off the line.
     fn next_piece(&mut self) -> Option<Piece> {
-        let bytes = &self.line.bytes[..];
         loop {
-            let rest = &bytes[self.at..];
-            let start = self.at + rest.iter().position(|byte| !is_between_records(*byte))?;
+            let start = self.next_start()?;
+            let bytes = &self.line.bytes[..];
             if bytes[start] != b'{' {
                 self.at = bytes.len();
                 return Some(Piece { range: start..self.at, end: End::NoObject });

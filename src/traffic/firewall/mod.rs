@@ -13,7 +13,9 @@
 //! ```
 //!
 //! Each form names its values in its own way; `fields` holds them under one name each, and
-//! `interpret` makes a record of them, by way of `message` where the log has free text only.
+//! `interpret` makes a record of them, by way of `message` where the log has free text only. Records
+//! of JSON in the form that Azure writes are read in one step (`usual_object`); every other one takes
+//! the general way (`object`), with the same result.
 //!
 //! Knows nothing of routes, nor of which flows a record is evidence for.
 //!
@@ -34,6 +36,7 @@ mod record;
 mod tables;
 mod text_table;
 mod time;
+mod usual_object;
 mod words;
 
 pub use reader::{FirewallLogReader, looks_like_firewall_log};

@@ -133,10 +133,22 @@ impl<'a> Visitor<'a> for Row<'_, 'a, '_> {
     }
 }
 
-enum Key {
+/// What a key of an object holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key {
     Column(Column),
     Properties,
     Other,
+}
+
+impl Key {
+    pub(super) fn named(name: &str) -> Self {
+        match Column::named(name) {
+            Some(column) => Self::Column(column),
+            None if name.eq_ignore_ascii_case("properties") => Self::Properties,
+            None => Self::Other,
+        }
+    }
 }
 
 struct KeySeed;
@@ -157,11 +169,7 @@ impl Visitor<'_> for KeySeed {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-        Ok(match Column::named(key) {
-            Some(column) => Key::Column(column),
-            None if key.eq_ignore_ascii_case("properties") => Key::Properties,
-            None => Key::Other,
-        })
+        Ok(Key::named(key))
     }
 }
 

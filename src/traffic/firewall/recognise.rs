@@ -3,7 +3,7 @@
 use std::fmt;
 
 use memchr::memchr;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::delimited::header_delimiter;
 use super::text_table::has_header;
@@ -27,22 +27,30 @@ pub(super) fn form_of(head: &[u8]) -> Result<Form, String> {
         None => return Err("nothing but white space".into()),
         Some(b'{') if holds_tables(text) => return Ok(Form::Tables),
         Some(b'{') if is_record_a_line(text) => return Ok(Form::JsonLines),
+        // The first record is damaged, and lines below it are sound.
+        Some(b'{' | b'[') if is_broken(text) && has_line_of_firewall(text) => {
+            return Ok(Form::JsonLines);
+        }
         Some(b'{' | b'[') => return Ok(Form::Document),
         // A later part of a document; after any other comma a record is cut.
         Some(b',') if text[1..].trim_ascii_start().starts_with(b"{") => return Ok(Form::Document),
         Some(_) => {}
     }
-    let text = String::from_utf8_lossy(text);
-    if let Some(delimiter) = header_delimiter(&text) {
+    let letters = String::from_utf8_lossy(text);
+    if let Some(delimiter) = header_delimiter(&letters) {
         return Ok(Form::Delimited { delimiter });
     }
-    if has_header(&text) {
+    if has_header(&letters) {
         return Ok(Form::TextTable);
     }
-    if text.lines().any(is_line_of_firewall) {
+    if has_line_of_firewall(text) {
         return Ok(Form::JsonLines);
     }
     Err("no firewall log: neither JSON nor a table with a time and a source address".into())
+}
+
+fn has_line_of_firewall(text: &[u8]) -> bool {
+    String::from_utf8_lossy(text).lines().any(is_line_of_firewall)
 }
 
 /// A record of a firewall's category: the lines above are then what is left of others, since a file
@@ -63,11 +71,24 @@ fn is_line_of_firewall(line: &str) -> bool {
 fn is_record_a_line(text: &[u8]) -> bool {
     let line_end = memchr(b'\n', text);
     let line = &text[..line_end.unwrap_or(text.len())];
+    let is_followed = line_end.is_some_and(|end| text[end + 1..].starts_with(b"{"));
     match Lexer::new().run(&line[1..]) {
         (_, Event::OpenedRecords) => false,
-        (taken, Event::Closed) => line[1 + taken..].trim_ascii().is_empty(),
-        _ => line_end.is_some_and(|end| text[end + 1..].starts_with(b"{")),
+        (taken, Event::Closed) => match line[1 + taken..].trim_ascii().first() {
+            None => true,
+            // What stands behind a record of a document.
+            Some(b',' | b'{' | b'[' | b']' | b'}') => false,
+            // The record did not end there: a bracket took the place of something else.
+            Some(_) => is_followed,
+        },
+        _ => is_followed,
     }
+}
+
+/// Returns true where what the head holds of its first value is no JSON.
+fn is_broken(text: &[u8]) -> bool {
+    let value = IgnoredAny::deserialize(&mut serde_json::Deserializer::from_slice(text));
+    value.is_err_and(|error| !error.is_eof())
 }
 
 /// The REST API answers with an object of tables.
