@@ -8,6 +8,8 @@ use ahash::AHashMap;
 
 use super::flows::ObservedFlow;
 use super::{CoverageTotals, FindingCode, FlowExample, Verdict, Way};
+use crate::fib::{NextHopId, TableId};
+use crate::routing::NextHopClass;
 
 /// Sums over judged flows.
 #[derive(Default)]
@@ -17,8 +19,8 @@ pub(super) struct Sums {
     by_rule: Vec<ByVerdict>,
     /// By position in `ways`: of flows that are no finding, and of those that are one.
     by_way: Vec<[CoverageTotals; 2]>,
-    ways: Vec<Way>,
-    way_index: AHashMap<Way, usize>,
+    ways: Vec<WayKey>,
+    way_index: AHashMap<WayKey, usize>,
     /// By step of the timeline, without those of `open_step`.
     timeline: BTreeMap<i64, ByVerdict>,
     /// The step of the latest flow: those of one source come in the order of their times.
@@ -40,6 +42,25 @@ pub(super) struct ByVerdict([CoverageTotals; Verdict::ALL.len()]);
 /// A rule by its position, a code, a source and a destination. All flows of one source are judged
 /// by one thread, so that no two threads have the same.
 pub(super) type FindingKey = (usize, FindingCode, IpAddr, IpAddr);
+
+/// A way that flows took, in numbers: thousands of pairs of addresses have it in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct WayKey {
+    pub(super) source: Group,
+    pub(super) next_hop: Option<NextHopId>,
+    pub(super) next_hop_class: NextHopClass,
+    pub(super) destination: Group,
+}
+
+/// What stands for an address in the sums by way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Group {
+    Table(TableId),
+    PrivateEndpoints,
+    OnPremises,
+    Internet,
+    Other,
+}
 
 /// The flows of a finding.
 pub(super) struct FindingSums {
@@ -66,12 +87,12 @@ impl Sums {
     const FILES_MAX: usize = 10;
     const EXAMPLES_MAX: usize = 5;
 
-    /// Returns the position of a way. Its `is_finding` says nothing; the sums of both kinds of
-    /// flows stand beside each other.
-    pub(super) fn way(&mut self, way: Way) -> usize {
+    /// Returns the position of a way; the sums of flows that are a finding, and of those that are
+    /// none, stand beside each other.
+    pub(super) fn way(&mut self, way: WayKey) -> usize {
         let ways = &mut self.ways;
-        *self.way_index.entry(way).or_insert_with_key(|way| {
-            ways.push(way.clone());
+        *self.way_index.entry(way).or_insert_with(|| {
+            ways.push(way);
             ways.len() - 1
         })
     }
@@ -147,7 +168,7 @@ impl Sums {
         add_all(&mut self.pools, other.pools);
         add_all(&mut self.endpoints, other.endpoints);
         for (way, sums) in other.by_way.iter().enumerate() {
-            let way = self.way(other.ways[way].clone());
+            let way = self.way(other.ways[way]);
             self.add_way(way, false, sums[0]);
             self.add_way(way, true, sums[1]);
         }
@@ -174,18 +195,21 @@ impl Sums {
         steps.flat_map(of_step).collect()
     }
 
-    /// Gives out the sums by way, sorted.
-    pub(super) fn take_ways(&mut self) -> Vec<(Way, CoverageTotals)> {
-        let mut by_way: Vec<(Way, CoverageTotals)> = Vec::new();
-        for (way, sums) in self.ways.iter().zip(&self.by_way) {
+    /// Gives out the sums by way, sorted, with the names that `named` has for them.
+    pub(super) fn take_ways(
+        &mut self,
+        named: impl Fn(&WayKey) -> Way,
+    ) -> Vec<(Way, CoverageTotals)> {
+        let mut by_way: BTreeMap<Way, CoverageTotals> = BTreeMap::new();
+        for (key, sums) in self.ways.iter().zip(&self.by_way) {
+            let way = named(key);
             for (is_finding, totals) in [false, true].into_iter().zip(sums) {
                 if totals.flows > 0 {
-                    by_way.push((Way { is_finding, ..way.clone() }, *totals));
+                    by_way.entry(Way { is_finding, ..way.clone() }).or_default().add(*totals);
                 }
             }
         }
-        by_way.sort_by(|(a, _), (b, _)| a.cmp(b));
-        by_way
+        by_way.into_iter().collect()
     }
 }
 

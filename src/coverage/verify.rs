@@ -23,7 +23,7 @@ use super::pool_index::PoolIndex;
 use super::pools::PoolMemberPlace;
 use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, Reason, RowNames, RowVerdict, RowVerdicts, Sign};
-use super::sums::{FindingKey, FindingSums, Sums};
+use super::sums::{FindingKey, FindingSums, Group, Sums, WayKey};
 use super::{
     CoverageReport, CoverageTotals, EvidenceSource, Finding, FindingCode, FirewallEvidence,
     FlowNote, Places, Policy, PoolMember, PoolProblem, RuleTotals, Unobservable, Verdict, Way,
@@ -583,33 +583,52 @@ impl Context<'_> {
         passed
     }
 
-    fn way(&self, paths: &FlowPaths, source: IpAddr, destination: IpAddr) -> Way {
+    fn way(&self, paths: &FlowPaths, source: IpAddr, destination: IpAddr) -> WayKey {
         let hop = paths.forward.path().or(paths.back.path()).map(|path| *path.first_hop());
-        let next_hop = hop.and_then(|hop| hop.next_hop).map(|id| self.run.fib.next_hop(id));
-        Way {
-            source_group: self.group(source),
+        WayKey {
+            source: self.group(source),
+            next_hop: hop.and_then(|hop| hop.next_hop),
             next_hop_class: hop.map_or(NextHopClass::Unknown, |hop| hop.class),
+            destination: self.group(destination),
+        }
+    }
+
+    fn group(&self, address: IpAddr) -> Group {
+        if self.places.is_private_endpoint(address) {
+            return Group::PrivateEndpoints;
+        }
+        if let Some(table) = self.run.fib.sources().by_address(address) {
+            return Group::Table(table);
+        }
+        if self.places.is_on_premises(address) {
+            return Group::OnPremises;
+        }
+        if self.places.is_internet(address) { Group::Internet } else { Group::Other }
+    }
+
+    fn named_way(&self, key: &WayKey) -> Way {
+        let next_hop = key.next_hop.map(|id| self.run.fib.next_hop(id));
+        Way {
+            source_group: self.group_name(key.source),
+            next_hop_class: key.next_hop_class,
             next_hop_name: next_hop.and_then(|hop| {
                 let ips = hop.ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
                 hop.name.clone().or_else(|| (!ips.is_empty()).then_some(ips))
             }),
-            destination_group: self.group(destination),
+            destination_group: self.group_name(key.destination),
             is_finding: false,
         }
     }
 
-    fn group(&self, address: IpAddr) -> String {
-        let fib = self.run.fib;
-        if self.places.is_private_endpoint(address) {
-            return "private endpoints".to_owned();
-        }
-        if let Some(table) = fib.sources().by_address(address) {
-            return fib.info(table).id.clone();
-        }
-        if self.places.is_on_premises(address) {
-            return "on-premises".to_owned();
-        }
-        if self.places.is_internet(address) { "Internet" } else { "other" }.to_owned()
+    fn group_name(&self, group: Group) -> String {
+        let name = match group {
+            Group::Table(table) => &self.run.fib.info(table).id,
+            Group::PrivateEndpoints => "private endpoints",
+            Group::OnPremises => "on-premises",
+            Group::Internet => "Internet",
+            Group::Other => "other",
+        };
+        name.to_owned()
     }
 
     fn report(
@@ -647,7 +666,7 @@ impl Context<'_> {
         }
         let step_ns = self.timeline_step_ns;
         CoverageReport {
-            by_way: sums.take_ways(),
+            by_way: sums.take_ways(|key| self.named_way(key)),
             pools: self.pools(&sums.pools),
             totals: sums.totals().collect(),
             seen: sums.seen,
