@@ -6,6 +6,7 @@
 //! caller gave.
 
 mod compiled_policy;
+mod conclusion;
 mod evidence;
 mod evidence_verdict;
 mod firewall_evidence;
@@ -15,6 +16,7 @@ mod firewall_observers;
 mod firewall_set;
 mod firewall_traffic;
 mod flows;
+mod judge;
 mod kept_rows;
 mod mend;
 mod nearest;
