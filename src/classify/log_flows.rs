@@ -588,9 +588,11 @@ mod tests {
         contexts
     }
 
-    /// Runs of one flow, each at a time in milliseconds with its events: how long after, a state,
-    /// and counters.
-    fn runs_of_a_flow() -> impl Strategy<Value = Vec<(i64, Vec<(u32, usize, Option<u64>)>)>> {
+    /// How long after the one before, a state by its number, and a counter.
+    type ToldEvent = (u32, usize, Option<u64>);
+
+    /// Runs of one flow, each at a time in milliseconds with its events.
+    fn runs_of_a_flow() -> impl Strategy<Value = Vec<(i64, Vec<ToldEvent>)>> {
         let event = (0..4_u32, 0..FlowState::OR_NONE.len(), proptest::option::of(0..300_u64));
         proptest::collection::vec((0..30_i64, proptest::collection::vec(event, 1..4)), 1..4)
     }

@@ -325,7 +325,8 @@ impl ObservedFlow {
         };
         let lasted_ns = self.end_time_ns.wrapping_sub(self.start_time_ns).cast_unsigned();
         let short = [lasted_ns / MS, self.tuples, self.packets, self.bytes, self.record];
-        let is_short = lasted_ns % MS == 0 && short.iter().all(|&number| number >> 32 == 0);
+        let is_short =
+            lasted_ns.is_multiple_of(MS) && short.iter().all(|&number| number >> 32 == 0);
         let mut marks: u64 = direction;
         for (bit, is_set) in [
             self.source.is_ipv6(),
@@ -726,7 +727,7 @@ mod tests {
             ObservedFlow { shows_begin: false, ..v6 },
             ObservedFlow { end_time_ns: v4.start_time_ns - 1_000_000, ..v4 },
             ObservedFlow { end_time_ns: v4.start_time_ns + 1, ..v4 },
-            ObservedFlow { end_time_ns: v4.start_time_ns + u32::MAX as i64 * 1_000_000, ..v4 },
+            ObservedFlow { end_time_ns: v4.start_time_ns + i64::from(u32::MAX) * 1_000_000, ..v4 },
             ObservedFlow { tuples: u32::MAX.into(), packets: u32::MAX.into(), ..v4 },
             ObservedFlow { bytes: u32::MAX.into(), record: u32::MAX.into(), ..v4 },
             ObservedFlow { tuples: 1 << 32, ..v4 },
