@@ -124,20 +124,22 @@ struct MemoryShares {
 
 impl MemoryShares {
     /// What waits shares one bound. While tuples are merged into flows the flows take what the
-    /// tuples give up, and the lines of logs come when the tuples are gone; kept rows, verdicts on
-    /// them, and the links between them stay until the end, so that nothing may have it all.
+    /// tuples give up, and the lines of logs come when the tuples are gone. Kept rows, verdicts on
+    /// them, and the links between them stay until the end, when rows are encoded by groups: so
+    /// nothing may have it all, and a quarter is left to the groups.
     fn of(args: &VerifyArgs) -> Self {
         let bytes_max = Self::waiting(args.memory.0);
-        let room = room().with_memory(bytes_max);
-        match &args.output {
-            None => Self { room, merging: bytes_max, flows: bytes_max, rows: 0, lines: bytes_max },
-            Some(_) => Self {
-                room,
-                merging: bytes_max / 2,
-                flows: bytes_max / 2,
-                rows: bytes_max / 4,
-                lines: bytes_max / 4,
-            },
+        if args.output.is_none() {
+            let room = room().with_memory(bytes_max);
+            return Self { room, merging: bytes_max, flows: bytes_max, rows: 0, lines: bytes_max };
+        }
+        let bytes_max = bytes_max / 4 * 3;
+        Self {
+            room: room().with_memory(bytes_max),
+            merging: bytes_max / 2,
+            flows: bytes_max / 2,
+            rows: bytes_max / 4,
+            lines: bytes_max / 4,
         }
     }
 
