@@ -477,4 +477,37 @@ mod tests {
             assert!(found == (0..10_000).collect::<Vec<_>>(), "{bytes_max}");
         }
     }
+
+    #[test]
+    fn what_one_gives_up_of_a_rooms_memory_another_may_take() {
+        const BOUND: usize = 1 << 20;
+        let room = SpillRoom::default().with_memory(BOUND);
+        let [mut first, mut second, mut small] =
+            [(); 3].map(|()| Partitions::new(usize::MAX, room.clone()));
+        let fill = |partitions: &mut Partitions, bytes: usize| {
+            let mut buffers = PartitionBuffers::new();
+            for record in 0..bytes / 1024 {
+                // Four of them fill a chunk.
+                buffers.push_to(record / 4 % PARTITION_COUNT, |bytes| bytes.extend([7; 1024]));
+            }
+            partitions.absorb(&mut buffers).unwrap();
+        };
+        fill(&mut first, BOUND * 3 / 4);
+        assert!(first.file.is_none(), "below the bound all is in memory");
+        fill(&mut small, BOUND / 32);
+        fill(&mut second, BOUND / 2);
+        assert!(second.file.is_some() && first.file.is_none(), "who goes past the bound spills");
+        fill(&mut small, BOUND / 64);
+        assert!(small.file.is_none(), "little is not worth a file");
+        for partition in 0..PARTITION_COUNT {
+            first.take(partition).unwrap();
+        }
+        let mut third = Partitions::new(usize::MAX, room.clone());
+        fill(&mut third, BOUND / 2);
+        assert!(third.file.is_none(), "what was given out is free again");
+        drop(third);
+        let mut fourth = Partitions::new(usize::MAX, room);
+        fill(&mut fourth, BOUND / 2);
+        assert!(fourth.file.is_none(), "and so is what was dropped");
+    }
 }

@@ -93,3 +93,72 @@ impl Round {
         self.filled == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::traffic::ReadOptions;
+
+    /// The global header of a capture: little-endian, microseconds, Ethernet, and no packet.
+    const NO_PACKETS: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
+
+    /// The same, and a packet of no bytes at time 0.
+    const ONE_PACKET: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0\
+        \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    fn turns_of(round: &Round) -> Vec<String> {
+        let word = |turn: &Turn| match turn {
+            Turn::Begun { name, .. } => format!("begin {}", name.as_str()),
+            Turn::Ended { bytes_read } => format!("end at {bytes_read}"),
+        };
+        round.turns.iter().map(word).collect()
+    }
+
+    #[test]
+    fn every_input_begins_and_ends_once_whether_it_has_chunks_or_not() {
+        let mut inputs = [
+            ("empty", NO_PACKETS),
+            ("one", ONE_PACKET),
+            ("another", ONE_PACKET),
+            ("empty again", NO_PACKETS),
+        ]
+        .into_iter();
+        let mut rounds = Rounds::new(|| {
+            let next = inputs.next().map(|(name, bytes)| {
+                let input = Box::new(Cursor::new(bytes));
+                (InputName::new(name), TrafficReader::open(input, ReadOptions::default()))
+            });
+            Ok::<_, std::convert::Infallible>(next)
+        });
+        let mut round = Round::new(2);
+        for (chunks, bytes_read, turns) in [
+            (1, 24 + 40, &["begin empty", "end at 24", "begin one"][..]),
+            (1, 24 + 80, &["end at 40", "begin another"]),
+            (0, 48 + 80, &["end at 40", "begin empty again", "end at 24"]),
+            (0, 48 + 80, &[]),
+        ] {
+            assert!(rounds.fill(&mut round).is_ok());
+            assert_eq!(round.chunks().len(), chunks);
+            assert_eq!(turns_of(&round), turns);
+            assert_eq!((round.is_last(), round.bytes_read), (chunks == 0, bytes_read));
+        }
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_opened_ends_the_run_behind_those_before_it() {
+        let mut is_first = true;
+        let mut rounds = Rounds::new(|| match std::mem::take(&mut is_first) {
+            true => {
+                let input = Box::new(Cursor::new(ONE_PACKET));
+                Ok(Some((InputName::new("a"), TrafficReader::open(input, ReadOptions::default()))))
+            }
+            false => Err("no such file"),
+        });
+        let mut round = Round::new(1);
+        assert_eq!(rounds.fill(&mut round), Ok(()));
+        assert_eq!(round.chunks().len(), 1);
+        assert_eq!(rounds.fill(&mut round), Err("no such file"));
+    }
+}
