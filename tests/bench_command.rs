@@ -27,8 +27,10 @@ fn json(run: Run) -> Value {
 fn scaled(report: &Value, factor: f64) -> String {
     let mut report = report.clone();
     for measurement in report["measurements"].as_array_mut().expect("a list") {
-        let speed = measurement["per_second"].as_f64().expect("a number");
-        measurement["per_second"] = (speed * factor).into();
+        for key in ["per_second", "per_second_min", "per_second_max"] {
+            let speed = measurement[key].as_f64().expect("a number");
+            measurement[key] = (speed * factor).into();
+        }
     }
     report.to_string()
 }

@@ -235,15 +235,15 @@ pub struct LintArgs {
 #[derive(Args, Debug)]
 #[command(after_help = BENCH_HELP)]
 pub struct BenchArgs {
-    /// Compare with what an earlier run printed with --format json.
+    /// Compare with what an earlier run printed with --format json, fastest round with fastest round.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
 
-    /// How much slower than the baseline is no finding.
+    /// How much slower than the baseline is no finding; what looks slower is measured again first.
     #[arg(long, value_name = "PERCENT", default_value = "10", requires = "baseline")]
     pub tolerance: Percent,
 
-    /// How many rounds there are; of a round the fastest pass counts, and of rounds the median.
+    /// How many rounds there are, of each of which the fastest pass counts; more for a baseline.
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
@@ -274,8 +274,8 @@ Exit codes:
    2  usage, or a baseline that cannot be read or is of other work
   70  a wrong answer, or another fault of the program
 
-  nexthop bench --format json > before.json
-  nexthop bench --baseline before.json --tolerance 15";
+  nexthop bench --rounds 20 --format json > before.json
+  nexthop bench --baseline before.json --tolerance 3";
 
 const GENERATE_HELP: &str = "\
 Files:
