@@ -198,6 +198,9 @@ pub trait RowSink: Send {
 
     /// Takes the rows of a buffer and leaves it empty, with its memory.
     ///
+    /// Without [`WANTS_ORDER`](Self::WANTS_ORDER) the flows of logs come under a lock that the other
+    /// threads of the current rayon pool wait for: then it must not use the pool.
+    ///
     /// # Errors
     ///
     /// When the rows cannot be written.
