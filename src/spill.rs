@@ -62,6 +62,11 @@ impl SpillRoom {
         Self { memory: Arc::new(memory), ..self }
     }
 
+    /// The bound that all who use this room share, where there is one.
+    pub(crate) fn memory_bytes_max(&self) -> Option<usize> {
+        Some(self.memory.bytes_max).filter(|&bytes_max| bytes_max < usize::MAX)
+    }
+
     /// Opens a new file.
     ///
     /// # Errors
@@ -69,6 +74,32 @@ impl SpillRoom {
     /// When there is no room.
     pub fn open(&self) -> io::Result<Box<dyn SpillFile>> {
         (self.open)()
+    }
+}
+
+/// Memory that counts against the bound of a room, of something that cannot go to its files.
+pub(crate) struct HeldMemory {
+    room: SpillRoom,
+    bytes: usize,
+}
+
+impl HeldMemory {
+    pub(crate) fn new(room: SpillRoom) -> Self {
+        Self { room, bytes: 0 }
+    }
+
+    /// Counts so many bytes from now on.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        let all = &self.room.memory.bytes;
+        all.fetch_add(bytes, Ordering::Relaxed);
+        all.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for HeldMemory {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
@@ -506,6 +537,12 @@ mod tests {
         fill(&mut third, BOUND / 2);
         assert!(third.file.is_none(), "what was given out is free again");
         drop(third);
+        let mut held = HeldMemory::new(room.clone());
+        held.set(BOUND);
+        let mut beside = Partitions::new(usize::MAX, room.clone());
+        fill(&mut beside, BOUND / 2);
+        assert!(beside.file.is_some(), "what is held elsewhere counts, too");
+        drop((held, beside));
         let mut fourth = Partitions::new(usize::MAX, room);
         fill(&mut fourth, BOUND / 2);
         assert!(fourth.file.is_none(), "and so is what was dropped");

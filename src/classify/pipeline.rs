@@ -16,7 +16,7 @@ use super::rows::{SourcePlace, batch_row, merged_flow_row, packet_flow_row};
 use super::totals::{NamedTotals, RunTotals};
 use super::{InputSummary, Label, LabelColumns, Observer, RecordKind, RowBuffer, RowSink, Summary};
 use crate::fib::Fib;
-use crate::spill::{PARTITION_COUNT, PartitionBuffers, SpillRoom, for_each_partition};
+use crate::spill::{HeldMemory, PARTITION_COUNT, PartitionBuffers, SpillRoom, for_each_partition};
 use crate::traffic::{
     Chunk, ChunkPart, DecodeOptions, Decoder, FlowBatch, InputName, SourceFormat, Tally,
     TrafficReader, Unknown,
@@ -65,6 +65,8 @@ pub struct Classifier<'f, S: RowSink> {
     packet_flows: Vec<PacketFlows>,
     /// One for each worker, where there are several.
     sorted_packets: Vec<SortedPackets>,
+    /// What `packet_flows` take.
+    packet_memory: HeldMemory,
     log_flows: LogFlows,
     room: SpillRoom,
     /// What the current input's chunks are for.
@@ -98,6 +100,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             sorted_packets: (0..sorting_count)
                 .map(|_| SortedPackets::new(seeds, table_count))
                 .collect(),
+            packet_memory: HeldMemory::new(SpillRoom::default()),
             log_flows: LogFlows::new(Self::tuple_bytes_max(&options), SpillRoom::default()),
             room: SpillRoom::default(),
             work: Work::LabelTuples,
@@ -110,10 +113,14 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     }
 
     /// Gives the run room for what its memory does not hold. Without it that goes to memory all
-    /// the same.
+    /// the same. Where the room has a [bound](SpillRoom::with_memory) of its own it bounds the tuples
+    /// of logs, and the flows of captures count against it.
     #[must_use]
     pub fn with_room(mut self, room: SpillRoom) -> Self {
-        self.log_flows = LogFlows::new(Self::tuple_bytes_max(&self.options), room.clone());
+        let bytes_max = room.memory_bytes_max();
+        let bytes_max = bytes_max.unwrap_or_else(|| Self::tuple_bytes_max(&self.options));
+        self.log_flows = LogFlows::new(bytes_max, room.clone());
+        self.packet_memory = HeldMemory::new(room.clone());
         self.room = room;
         self
     }
@@ -329,13 +336,19 @@ impl<'f, S: RowSink> Classifier<'f, S> {
 
     fn hold_memory_bound(&mut self) -> io::Result<()> {
         let has_packet_flows = self.packet_flows.iter().any(|flows| flows.len() > 0);
-        let packet_flows: usize = self.packet_flows.iter().map(PacketFlows::memory_bytes).sum();
+        let packet_flows = self.count_packet_memory();
         let memory_bytes = packet_flows + self.log_flows.memory_bytes();
         if has_packet_flows && memory_bytes > self.options.memory_bytes_max {
             self.has_partial_flows = true;
             self.give_out_packet_flows(true)?;
         }
         Ok(())
+    }
+
+    fn count_packet_memory(&mut self) -> usize {
+        let bytes = self.packet_flows.iter().map(PacketFlows::memory_bytes).sum();
+        self.packet_memory.set(bytes);
+        bytes
     }
 
     fn give_out_packet_flows(&mut self, is_partial: bool) -> io::Result<()> {
@@ -360,6 +373,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             }
         }
         self.packet_flows.iter_mut().for_each(PacketFlows::clear);
+        self.count_packet_memory();
         for worker in &mut self.workers {
             self.totals.absorb(&mut worker.totals);
         }

@@ -45,7 +45,7 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
         hashes: Some(hashes_read.clone()),
         options: ClassifyOptions {
             per: Some(RecordKind::Flow),
-            memory_bytes_max: memory.merging,
+            memory_bytes_max: memory.packets,
             threads,
             decode: DecodeOptions { decapsulate: args.reading.decapsulate.0.clone() },
         },
@@ -116,27 +116,30 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
 /// What of `--memory` each may have, and the room in which they have it.
 struct MemoryShares {
     room: SpillRoom,
-    merging: usize,
+    /// The flows of captures; the tuples of logs have what the room has.
+    packets: usize,
     flows: usize,
     rows: usize,
     lines: usize,
 }
 
 impl MemoryShares {
-    /// What waits shares one bound. While tuples are merged into flows the flows take what the
-    /// tuples give up, and the lines of logs come when the tuples are gone. Kept rows, verdicts on
-    /// them, and the links between them stay until the end, when rows are encoded by groups: so
-    /// nothing may have it all, and a quarter is left to the groups.
+    /// What waits shares one bound, and so do the flows of captures as they are gathered. While tuples
+    /// are merged into flows the flows take what the tuples give up, and the lines of logs come when
+    /// the tuples are gone. Kept rows, verdicts on them, and the links between them stay until the
+    /// end, when rows are encoded by groups: so nothing may have it all, and a quarter is left to the
+    /// groups.
     fn of(args: &VerifyArgs) -> Self {
         let bytes_max = Self::waiting(args.memory.0);
         if args.output.is_none() {
             let room = room().with_memory(bytes_max);
-            return Self { room, merging: bytes_max, flows: bytes_max, rows: 0, lines: bytes_max };
+            let packets = args.memory.0 / 2;
+            return Self { room, packets, flows: bytes_max, rows: 0, lines: bytes_max };
         }
         let bytes_max = bytes_max / 4 * 3;
         Self {
             room: room().with_memory(bytes_max),
-            merging: bytes_max / 2,
+            packets: bytes_max / 2,
             flows: bytes_max / 2,
             rows: bytes_max / 4,
             lines: bytes_max / 4,

@@ -484,7 +484,8 @@ const SAME_FLOW_NS: i64 = 2_000_000_000;
 ///
 /// Records of one 5-tuple whose times touch (within 2 s) are one flow. The record at the sending
 /// NIC stands for it, since that NIC's routes decide; else a capture's, else the receiving NIC's.
-/// `repeated` is told of every other record, and which one stands for it.
+/// A capture's flow comes once, or in parts where memory did not hold it until its end: those add
+/// up. `repeated` is told of every other record, and which one stands for it.
 ///
 /// Cost: O(n log n) for n records.
 fn joined(
@@ -516,7 +517,16 @@ fn joined(
         for (_, other) in same.iter().enumerate().filter(|(index, _)| *index != at) {
             repeated(other, stands);
         }
+        let is_part = |record: &&ObservedFlow| match stands.direction {
+            Some(_) => std::ptr::eq(*record, stands),
+            None => record.direction.is_none(),
+        };
+        let sum_of_parts = |counter: fn(&ObservedFlow) -> u64| {
+            same.iter().filter(is_part).map(counter).fold(0, u64::saturating_add)
+        };
         each(ObservedFlow {
+            packets: sum_of_parts(|record| record.packets),
+            bytes: sum_of_parts(|record| record.bytes),
             tuples: same.iter().map(|record| record.tuples).sum(),
             recorded_at: same
                 .iter()
@@ -672,6 +682,28 @@ mod tests {
             flow(12, "192.168.0.4", 5001, Some(Inbound)),
         ];
         assert_eq!(logical(&flows), [(11, 4, false), (12, 2, false)]);
+    }
+
+    #[test]
+    fn parts_of_a_captures_flow_add_up_and_records_of_both_ends_do_not() {
+        use FlowDirection::{Inbound, Outbound};
+        let counters_of = |directions: &[Option<FlowDirection>]| {
+            let record = |(number, direction): (u64, &Option<FlowDirection>)| ObservedFlow {
+                packets: 10 * number,
+                bytes: 100 * number,
+                record: number,
+                ..flow(10, "192.168.0.4", 5000, *direction)
+            };
+            let mut flows = Vec::new();
+            let mut records: Vec<ObservedFlow> = (1..).zip(directions).map(record).collect();
+            joined(&mut records, |flow| flows.push((flow.packets, flow.bytes)), |_, _| ());
+            flows
+        };
+        assert_eq!(counters_of(&[None, None, None]), [(60, 600)]);
+        assert_eq!(counters_of(&[None, Some(Inbound), None]), [(40, 400)]);
+        assert_eq!(counters_of(&[None, Some(Outbound), None]), [(20, 200)]);
+        assert_eq!(counters_of(&[Some(Inbound), Some(Outbound)]), [(20, 200)]);
+        assert_eq!(counters_of(&[Some(Inbound)]), [(10, 100)]);
     }
 
     #[test]
