@@ -87,7 +87,14 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     pub fn new(fib: &'f Fib, options: ClassifyOptions, sink: S) -> Self {
         assert!(options.threads > 0, "a run needs a thread");
         let workers = (0..options.threads)
-            .map(|_| Worker::new(fib, &options, Self::tuple_bytes_max(&options), sink.buffer()))
+            .map(|_| {
+                Worker::new(
+                    fib,
+                    &options,
+                    Self::tuple_bytes_max(options.memory_bytes_max),
+                    sink.buffer(),
+                )
+            })
             .collect();
         let seeds = Seeds::random();
         let table_count = options.threads.min(SortedPackets::TABLES_MAX);
@@ -101,7 +108,10 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 .map(|_| SortedPackets::new(seeds, table_count))
                 .collect(),
             packet_memory: HeldMemory::new(SpillRoom::default()),
-            log_flows: LogFlows::new(Self::tuple_bytes_max(&options), SpillRoom::default()),
+            log_flows: LogFlows::new(
+                Self::tuple_bytes_max(options.memory_bytes_max),
+                SpillRoom::default(),
+            ),
             room: SpillRoom::default(),
             work: Work::LabelTuples,
             rounds: None,
@@ -117,9 +127,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     /// of logs, and the flows of captures count against it.
     #[must_use]
     pub fn with_room(mut self, room: SpillRoom) -> Self {
-        let bytes_max = room.memory_bytes_max();
-        let bytes_max = bytes_max.unwrap_or_else(|| Self::tuple_bytes_max(&self.options));
-        self.log_flows = LogFlows::new(bytes_max, room.clone());
+        let bytes_max = room.memory_bytes_max().unwrap_or(self.options.memory_bytes_max);
+        self.log_flows = LogFlows::new(Self::tuple_bytes_max(bytes_max), room.clone());
         self.packet_memory = HeldMemory::new(room.clone());
         self.room = room;
         self
@@ -241,10 +250,10 @@ impl<'f, S: RowSink> Classifier<'f, S> {
 
     /// The tuples of logs have all of the memory, less what their flows take to be put in order, or
     /// what the flows of a capture take.
-    fn tuple_bytes_max(options: &ClassifyOptions) -> usize {
+    fn tuple_bytes_max(bytes_max: usize) -> usize {
         match S::WANTS_ROWS && S::WANTS_ORDER {
-            true => options.memory_bytes_max / 2,
-            false => options.memory_bytes_max,
+            true => bytes_max / 2,
+            false => bytes_max,
         }
     }
 
