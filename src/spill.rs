@@ -207,17 +207,18 @@ impl Partitions {
         self.hold_bound()
     }
 
+    /// Gives a copy of a partition out.
+    pub(crate) fn read(&mut self, partition: usize) -> io::Result<PartitionBytes> {
+        let part = &self.parts[partition];
+        let mut pieces = read_segments(&mut self.file, &part.segments)?;
+        pieces.extend(part.chunks.iter().cloned());
+        Ok(PartitionBytes(pieces))
+    }
+
     /// Gives a partition out, and forgets it.
     pub(crate) fn take(&mut self, partition: usize) -> io::Result<PartitionBytes> {
         let part = std::mem::take(&mut self.parts[partition]);
-        let mut pieces = Vec::with_capacity(part.segments.len() + part.chunks.len());
-        for (start, length) in part.segments {
-            let file = self.file.as_mut().expect("segments are in the file");
-            let mut segment = vec![0; length];
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(&mut segment)?;
-            pieces.push(segment);
-        }
+        let mut pieces = read_segments(&mut self.file, &part.segments)?;
         self.discount(part.chunks.iter().map(Vec::capacity).sum());
         pieces.extend(part.chunks);
         Ok(PartitionBytes(pieces))
@@ -264,6 +265,21 @@ impl Partitions {
             false => Ok(()),
         }
     }
+}
+
+fn read_segments(
+    file: &mut Option<Box<dyn SpillFile>>,
+    segments: &[(u64, usize)],
+) -> io::Result<Vec<Vec<u8>>> {
+    let mut pieces = Vec::with_capacity(segments.len());
+    for &(start, length) in segments {
+        let file = file.as_mut().expect("segments are in the file");
+        let mut segment = vec![0; length];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut segment)?;
+        pieces.push(segment);
+    }
+    Ok(pieces)
 }
 
 /// What was never given out is given up.
@@ -351,7 +367,7 @@ impl PartitionBuffers {
 }
 
 /// Returns the partition of a hash: its highest bits, since hash tables use the lowest.
-fn partition_of(hash: u64) -> usize {
+pub(crate) fn partition_of(hash: u64) -> usize {
     (hash >> (u64::BITS - PARTITION_COUNT.trailing_zeros())) as usize
 }
 

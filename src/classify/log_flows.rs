@@ -4,6 +4,7 @@
 //! in files; so that what one flow has is always merged as a whole.
 
 use std::io;
+use std::net::IpAddr;
 
 use ahash::RandomState;
 
@@ -13,7 +14,7 @@ use super::tuple_runs::{Event, Key, Place, Run, RunHead, Told, for_each_run, run
 use crate::memory::{CACHE_LINE_BYTES, prefetch};
 use crate::spill::{
     PARTITION_COUNT, PartitionBuffers, PartitionBytes, Partitions, RecordBytes, ShortRecord,
-    SpillRoom,
+    SpillRoom, partition_of,
 };
 use crate::traffic::{Counters, FlowBatch, FlowState, FlowStatus};
 
@@ -25,7 +26,15 @@ pub(super) struct LogFlows {
     pub(super) contexts: LogContexts,
     tuples: Partitions,
     span_ns: (i64, i64),
+    keys: TupleKeys,
+}
+
+/// What tells the partition of a tuple, and which tuples of it are of one flow.
+#[derive(Clone)]
+pub(super) struct TupleKeys {
     hasher: RandomState,
+    /// Those of one sender wait together, by the keys of its hash.
+    of_sender: Option<RandomState>,
 }
 
 /// Merged flows on their way into the order of their times.
@@ -67,19 +76,23 @@ pub(super) struct TupleBuffers {
 }
 
 impl LogFlows {
-    pub(super) fn new(bytes_max: usize, room: SpillRoom) -> Self {
+    pub(super) fn new(bytes_max: usize, room: SpillRoom, of_sender: Option<RandomState>) -> Self {
         Self {
             contexts: LogContexts::default(),
             tuples: Partitions::new(bytes_max, room),
             span_ns: (i64::MAX, i64::MIN),
             // Fixed keys would let an attacker send all flows to one partition; the order of the
             // output does not depend on the keys.
-            hasher: RandomState::new(),
+            keys: TupleKeys { hasher: RandomState::new(), of_sender },
         }
     }
 
-    pub(super) fn hasher(&self) -> RandomState {
-        self.hasher.clone()
+    pub(super) fn keys(&self) -> TupleKeys {
+        self.keys.clone()
+    }
+
+    pub(super) fn span_ns(&self) -> (i64, i64) {
+        self.span_ns
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -216,7 +229,7 @@ impl TupleBuffers {
         batch: &FlowBatch,
         input: u32,
         records_before: u64,
-        hasher: &RandomState,
+        keys: &TupleKeys,
         mut each: impl FnMut(usize, usize),
     ) {
         let (first_ns, last_ns) = self.span_ns;
@@ -224,6 +237,8 @@ impl TupleBuffers {
             .time_ns
             .iter()
             .fold((first_ns, last_ns), |(first, last), &time| (first.min(time), last.max(time)));
+        // Neighbours often have their sender in common.
+        let mut last: Option<(IpAddr, usize)> = None;
         let mut start = 0;
         while start < batch.len() {
             let end = run_end(batch, start);
@@ -245,8 +260,14 @@ impl TupleBuffers {
             };
             let events = (start..end)
                 .map(|row| (batch.time_ns[row] - batch.time_ns[start], Told::of_row(batch, row)));
-            let hash = Place { source, destination, ports }.hash(hasher);
-            self.buffers.push(hash, |bytes| head.write(hash, events, bytes));
+            let hash = Place { source, destination, ports }.hash(&keys.hasher);
+            let partition = match (&keys.of_sender, last) {
+                (None, _) => partition_of(hash),
+                (Some(_), Some((sender, partition))) if sender == source => partition,
+                (Some(hasher), _) => partition_of(hasher.hash_one(source)),
+            };
+            last = Some((source, partition));
+            self.buffers.push_to(partition, |bytes| head.write(hash, events, bytes));
             each(start, end - start);
             start = end;
         }

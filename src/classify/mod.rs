@@ -16,11 +16,13 @@ mod rows;
 mod summary;
 mod totals;
 mod tuple_runs;
+mod waiting_tuples;
 
 pub use label::{Label, Observer};
 pub use output::{
     CounterBasis, CoverageColumns, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind,
-    ReplayColumns, RowBuffer, RowSink,
+    ReplayColumns, RowBuffer, RowSink, SeenTuples,
 };
 pub use pipeline::{Classifier, ClassifyOptions, InputsError};
+pub use waiting_tuples::WaitingTuples;
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ahash::RandomState;
+
 use crate::azure::NextHopIps;
 use crate::net::{AddressPrefix, MacAddress};
 use crate::routing::{NextHopClass, RouteTableBasis};
@@ -196,6 +198,12 @@ pub trait RowSink: Send {
     /// Returns an empty buffer.
     fn buffer(&self) -> Self::Buffer;
 
+    /// Returns the keys of the hash by which the tuples of one sender wait in one partition, for who
+    /// [finishes apart](super::Classifier::finish_apart); without them those of a 5-tuple do.
+    fn sender_keys(&self) -> Option<RandomState> {
+        None
+    }
+
     /// Takes the rows of a buffer and leaves it empty, with its memory.
     ///
     /// Without [`WANTS_ORDER`](Self::WANTS_ORDER) the flows of logs come under a lock that the other
@@ -211,6 +219,22 @@ pub trait RowSink: Send {
 pub trait RowBuffer {
     /// Adds a row.
     fn push(&mut self, row: &OutputRow<'_>);
+
+    /// Is told of tuples as they are gathered, long before the row of their flow comes.
+    fn foresee(&mut self, _: &SeenTuples) {}
+}
+
+/// Tuples of one flow that were just read.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenTuples {
+    /// Initiator.
+    pub source: IpAddr,
+    /// Responder.
+    pub destination: IpAddr,
+    /// Source and destination port.
+    pub ports: Option<(u16, u16)>,
+    /// IANA protocol number.
+    pub protocol: u8,
 }
 
 /// A sink for runs that want the summary alone; rows are then never built.

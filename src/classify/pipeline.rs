@@ -6,15 +6,17 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use ahash::RandomState;
 use rayon::prelude::*;
 
-use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers};
+use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers, TupleKeys};
 use super::packet_flows::{GatheredFlows, InputShare, PacketFlows, Seeds, SortedPackets};
 use super::rounds::{Round, Rounds, Turn};
 use super::rows::{SourcePlace, batch_row, merged_flow_row, packet_flow_row};
 use super::totals::{NamedTotals, RunTotals};
-use super::{InputSummary, Label, LabelColumns, Observer, RecordKind, RowBuffer, RowSink, Summary};
+use super::waiting_tuples::{TupleMerger, WaitingTuples};
+use super::{
+    InputSummary, Label, LabelColumns, Observer, RecordKind, RowBuffer, RowSink, SeenTuples, Summary,
+};
 use crate::fib::Fib;
 use crate::spill::{HeldMemory, PARTITION_COUNT, PartitionBuffers, SpillRoom, for_each_partition};
 use crate::traffic::{
@@ -99,6 +101,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let seeds = Seeds::random();
         let table_count = options.threads.min(SortedPackets::TABLES_MAX);
         let sorting_count = if table_count == 1 { 0 } else { options.threads };
+        let of_sender = sink.sender_keys();
         Self {
             fib,
             sink,
@@ -111,6 +114,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             log_flows: LogFlows::new(
                 Self::tuple_bytes_max(options.memory_bytes_max),
                 SpillRoom::default(),
+                of_sender,
             ),
             room: SpillRoom::default(),
             work: Work::LabelTuples,
@@ -128,7 +132,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     #[must_use]
     pub fn with_room(mut self, room: SpillRoom) -> Self {
         let bytes_max = room.memory_bytes_max().unwrap_or(self.options.memory_bytes_max);
-        self.log_flows = LogFlows::new(Self::tuple_bytes_max(bytes_max), room.clone());
+        let of_sender = self.sink.sender_keys();
+        self.log_flows = LogFlows::new(Self::tuple_bytes_max(bytes_max), room.clone(), of_sender);
         self.packet_memory = HeldMemory::new(room.clone());
         self.room = room;
         self
@@ -231,6 +236,41 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     pub fn finish(mut self) -> io::Result<(Summary, S)> {
         self.give_out_packet_flows(self.has_partial_flows)?;
         self.give_out_log_flows()?;
+        Ok(self.conclude())
+    }
+
+    /// As [`finish`](Self::finish), but the tuples of logs are not merged into flows: they are given
+    /// out as they wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    ///
+    /// # Panics
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn finish_apart(mut self) -> io::Result<(Summary, S, WaitingTuples<'f>)> {
+        self.give_out_packet_flows(self.has_partial_flows)?;
+        for worker in &mut self.workers {
+            self.log_flows.absorb(&mut worker.tuples)?;
+        }
+        let nothing = LogFlows::new(0, SpillRoom::default(), None);
+        let mut log_flows = std::mem::replace(&mut self.log_flows, nothing);
+        let waiting = WaitingTuples {
+            tuples: log_flows.take_tuples(),
+            span_ns: log_flows.span_ns(),
+            merger: TupleMerger {
+                fib: self.fib,
+                observers: log_flows.contexts.observers(self.fib),
+                log_flows,
+                inputs: self.inputs.iter().map(|input| input.name.clone()).collect(),
+            },
+        };
+        let (summary, sink) = self.conclude();
+        Ok((summary, sink, waiting))
+    }
+
+    fn conclude(self) -> (Summary, S) {
         let mut total = Tally::default();
         for input in &self.inputs {
             input.tally.assert_balanced();
@@ -245,7 +285,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             by_next_hop,
             has_partial_flows: self.has_partial_flows,
         };
-        Ok((summary, self.sink))
+        (summary, self.sink)
     }
 
     /// The tuples of logs have all of the memory, less what their flows take to be put in order, or
@@ -289,7 +329,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 self.log_flows.contexts.intern_all(&worker.batch, &mut worker.tuples.of_batch);
             }
         }
-        let hasher = self.log_flows.hasher();
+        let keys = self.log_flows.keys();
         workers.par_iter_mut().for_each(|worker| match work {
             Work::LabelTuples => {
                 worker.label(fib, RecordKind::Tuple, (input, name), Wanted::by::<S>())
@@ -298,7 +338,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 worker.label(fib, RecordKind::Packet, (input, name), Wanted::by::<S>())
             }
             Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
-            Work::GatherTuples => worker.gather_tuples(fib, input, &hasher),
+            Work::GatherTuples => worker.gather_tuples(fib, input, &keys),
         });
         for worker in workers {
             summary.format = summary.format.or_else(|| worker.first_format());
@@ -622,15 +662,21 @@ impl<B: RowBuffer> Worker<B> {
 
     /// The books count tuples as they come, runs of the same label at once; their flows are
     /// labelled once merged.
-    fn gather_tuples(&mut self, fib: &Fib, input: u32, hasher: &RandomState) {
+    fn gather_tuples(&mut self, fib: &Fib, input: u32, keys: &TupleKeys) {
         self.find_observers(fib);
-        let Self { tuples, batch, observers, tally, records_before, .. } = self;
-        tuples.add(batch, input, *records_before, hasher, |row, count| {
+        let Self { tuples, batch, observers, tally, records_before, rows, .. } = self;
+        tuples.add(batch, input, *records_before, keys, |row, count| {
             let observer = observers[batch.context[row].index()];
             let (source, destination) = (batch.source[row], batch.destination[row]);
             let direction = batch.direction[row];
             let unknown = Label::unknown_of_tuple(fib, observer, direction, source, destination);
             count_labelled(tally, unknown, count as u64);
+            rows.foresee(&SeenTuples {
+                source,
+                destination,
+                ports: batch.ports(row),
+                protocol: batch.protocol[row],
+            });
         });
     }
 
@@ -713,7 +759,7 @@ fn label_columns<'f>(fib: &'f Fib, label: &Label, flow: &MergedFlow<'_>) -> Labe
     label.columns(fib, flow.key.source, flow.key.destination)
 }
 
-fn class_column_of_merged<'f>(
+pub(super) fn class_column_of_merged<'f>(
     fib: &Fib,
     observers: &[Observer],
     flow: &MergedFlow<'_>,

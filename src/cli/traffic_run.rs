@@ -12,7 +12,9 @@ use super::input_hashes::InputHashes;
 use super::progress::Progress;
 use super::values::SkipLimit;
 use super::{Console, ExitCode};
-use crate::classify::{Classifier, ClassifyOptions, InputsError, RowSink, Summary};
+use crate::classify::{
+    Classifier, ClassifyOptions, InputsError, RowSink, Summary, WaitingTuples,
+};
 use crate::fib::Fib;
 use crate::spill::SpillRoom;
 use crate::traffic::{
@@ -43,10 +45,22 @@ pub(super) fn cause_of(error: TrafficRunError) -> anyhow::Error {
     }
 }
 
-impl TrafficRun<'_> {
+impl<'f> TrafficRun<'f> {
     /// Classifies every input into `sink`. A file of a folder that is no traffic at first sight is
     /// passed over with a note; a named one is damage.
     pub(super) fn classify<S: RowSink>(&self, sink: S) -> Result<(Summary, S), TrafficRunError> {
+        self.read(sink)?.finish().map_err(TrafficRunError::Rows)
+    }
+
+    /// As [`classify`](Self::classify), but gives the tuples of logs out as they wait.
+    pub(super) fn classify_apart<S: RowSink>(
+        &self,
+        sink: S,
+    ) -> Result<(Summary, S, WaitingTuples<'f>), TrafficRunError> {
+        self.read(sink)?.finish_apart().map_err(TrafficRunError::Rows)
+    }
+
+    fn read<S: RowSink>(&self, sink: S) -> Result<Classifier<'f, S>, TrafficRunError> {
         let progress = Progress::new(self.inputs, self.is_progress_shown);
         let mut classifier =
             Classifier::new(self.fib, self.options.clone(), sink).with_room(self.room.clone());
@@ -54,7 +68,7 @@ impl TrafficRun<'_> {
         classifier.classify_inputs(|| self.open_next(&mut inputs, &progress), &|bytes_read| {
             progress.set(bytes_read)
         })?;
-        classifier.finish().map_err(TrafficRunError::Rows)
+        Ok(classifier)
     }
 
     fn open_next<'i>(

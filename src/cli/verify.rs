@@ -67,10 +67,10 @@ pub(super) fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode> {
     };
     let (summary, mut report, rows, books) = match rows_file(args)? {
         None => {
-            let (summary, flows) = run.classify(gatherer).map_err(cause_of)?;
+            let (summary, flows, tuples) = run.classify_apart(gatherer).map_err(cause_of)?;
             assert_balanced(&summary);
             let read = evidence::read(&flows, args, &logs, &run, &places, memory.lines)?;
-            (summary, verifier.verify(flows, read.evidence)?, None, read.books)
+            (summary, verifier.verify(flows, tuples, read.evidence)?, None, read.books)
         }
         Some(mut writer) => {
             let keeper = RowKeeper::new(gatherer, memory.rows, memory.room.clone());

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 
@@ -14,7 +14,7 @@ use super::firewall_set::FirewallSet;
 use super::kept_rows::RowId;
 use super::nearest::{Reach, match_nearest};
 use super::places::CompiledPlaces;
-use crate::classify::{OutputRow, RowBuffer, RowSink};
+use crate::classify::{OutputRow, RowBuffer, RowSink, SeenTuples, WaitingTuples};
 use crate::routing::NextHopClass;
 use crate::spill::{PartitionBuffers, PartitionBytes, Partitions, RecordBytes, SpillRoom};
 use crate::traffic::{FlowDirection, FlowStatus, InputName};
@@ -22,9 +22,8 @@ use crate::traffic::{FlowDirection, FlowStatus, InputName};
 /// Gathers the rows of a classification as observed flows, in memory up to a bound and beyond it in
 /// the room that it is given.
 ///
-/// The flows of logs come with all records of a 5-tuple together; so without a capture, whose flows
-/// come before them, they are joined at once and wait by source. Beside a capture all wait by
-/// 5-tuple.
+/// They wait by 5-tuple. The tuples of logs need not become flows for that: they wait by sender until
+/// [`Classifier::finish_apart`](crate::classify::Classifier::finish_apart) gives them out.
 pub struct FlowGatherer {
     flows: Partitions,
     shared: Arc<Shared>,
@@ -37,8 +36,6 @@ pub struct FlowGatherer {
 pub struct ObservedFlows {
     buffers: PartitionBuffers,
     shared: Arc<Shared>,
-    /// The records of the 5-tuple that is coming in.
-    open: Vec<ObservedFlow>,
     /// The ranks of the inputs' names, by the inputs' numbers, as far as they were met.
     file_numbers: Vec<Option<u32>>,
     /// How observers stand to firewalls, by their numbers, as far as they were met.
@@ -56,7 +53,6 @@ struct Shared {
     /// Names of inputs, sorted.
     files: Vec<Arc<str>>,
     leg_targets: TargetMarks,
-    has_captures: AtomicBool,
 }
 
 /// A recorded flow, as far as verdicts look at it; or, once records are joined, a logical one.
@@ -101,11 +97,10 @@ pub(super) struct ObservedFlow {
 pub(super) struct GatheredFlows {
     pub(super) flows: Partitions,
     pub(super) hasher: RandomState,
-    /// They are joined already, and wait by source.
-    pub(super) are_joined: bool,
     pub(super) span_ns: (i64, i64),
     /// Some were recorded by flow logs.
     pub(super) has_log_flows: bool,
+    is_empty: bool,
     shared: Arc<Shared>,
 }
 
@@ -129,17 +124,11 @@ impl FlowGatherer {
                 hasher: RandomState::new(),
                 files,
                 leg_targets: TargetMarks::new(),
-                has_captures: AtomicBool::new(false),
             }),
             span_ns: (i64::MAX, i64::MIN),
             flow_count: 0,
             has_log_flows: false,
         }
-    }
-
-    /// Lets all flows wait by 5-tuple, where they do not come in together.
-    pub(super) fn wait_by_key(&mut self) {
-        self.shared.has_captures.store(true, Ordering::Relaxed);
     }
 
     /// How many flows were gathered, each observer's for itself.
@@ -152,13 +141,15 @@ impl FlowGatherer {
         self.shared.hasher.clone()
     }
 
-    pub(super) fn finish(self) -> GatheredFlows {
+    /// Ends gathering; `tuples` are those of logs that are not among the flows yet.
+    pub(super) fn finish(self, tuples: Option<&WaitingTuples<'_>>) -> GatheredFlows {
+        let (first_ns, last_ns) = tuples.map_or((i64::MAX, i64::MIN), |tuples| tuples.span_ns);
         GatheredFlows {
-            flows: self.flows,
+            span_ns: (self.span_ns.0.min(first_ns), self.span_ns.1.max(last_ns)),
+            has_log_flows: self.has_log_flows || tuples.is_some_and(|tuples| !tuples.is_empty()),
+            is_empty: self.flow_count == 0,
             hasher: self.shared.hasher.clone(),
-            are_joined: !self.shared.has_captures.load(Ordering::Relaxed),
-            span_ns: self.span_ns,
-            has_log_flows: self.has_log_flows,
+            flows: self.flows,
             shared: self.shared,
         }
     }
@@ -171,10 +162,42 @@ impl RowSink for FlowGatherer {
     type Buffer = ObservedFlows;
 
     fn buffer(&self) -> ObservedFlows {
-        ObservedFlows {
+        ObservedFlows::new(&self.shared)
+    }
+
+    fn append(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
+        self.flow_count += std::mem::take(&mut buffer.flow_count);
+        self.has_log_flows |= buffer.has_log_flows;
+        let (first_ns, last_ns) = buffer.span_ns;
+        self.span_ns = (self.span_ns.0.min(first_ns), self.span_ns.1.max(last_ns));
+        self.flows.absorb(&mut buffer.buffers)
+    }
+
+    fn sender_keys(&self) -> Option<RandomState> {
+        Some(self.hasher())
+    }
+}
+
+impl RowBuffer for ObservedFlows {
+    fn push(&mut self, row: &OutputRow<'_>) {
+        self.push_kept(row, None);
+    }
+
+    /// Which flows may have legs must be known before the first is judged.
+    fn foresee(&mut self, tuples: &SeenTuples) {
+        let shared = &self.shared;
+        if shared.places.firewall_at(tuples.source).is_some() {
+            let target = (tuples.destination, tuples.ports.map(|(_, port)| port), tuples.protocol);
+            shared.leg_targets.mark(shared.hasher.hash_one(target));
+        }
+    }
+}
+
+impl ObservedFlows {
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self {
             buffers: PartitionBuffers::new(),
-            shared: self.shared.clone(),
-            open: Vec::new(),
+            shared: shared.clone(),
             file_numbers: Vec::new(),
             standings: Vec::new(),
             span_ns: (i64::MAX, i64::MIN),
@@ -183,24 +206,17 @@ impl RowSink for FlowGatherer {
         }
     }
 
-    fn append(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
-        buffer.close();
-        self.flow_count += std::mem::take(&mut buffer.flow_count);
-        self.has_log_flows |= buffer.has_log_flows;
-        let (first_ns, last_ns) = buffer.span_ns;
-        self.span_ns = (self.span_ns.0.min(first_ns), self.span_ns.1.max(last_ns));
-        self.flows.absorb(&mut buffer.buffers)
-    }
-}
-
-impl RowBuffer for ObservedFlows {
-    fn push(&mut self, row: &OutputRow<'_>) {
-        self.push_kept(row, None);
-    }
-}
-
-impl ObservedFlows {
     pub(super) fn push_kept(&mut self, row: &OutputRow<'_>, kept: Option<RowId>) {
+        let flow = self.observed(row, kept);
+        let shared = &self.shared;
+        if shared.places.firewall_at(flow.source).is_some() {
+            shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
+        }
+        self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+    }
+
+    /// Takes from a row what verdicts look at.
+    pub(super) fn observed(&mut self, row: &OutputRow<'_>, kept: Option<RowId>) -> ObservedFlow {
         let both = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
         let counters = &row.counters;
         let flow = ObservedFlow {
@@ -224,39 +240,10 @@ impl ObservedFlows {
             row: kept,
         };
         let (first_ns, last_ns) = self.span_ns;
-        self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.start_time_ns));
+        self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.end_time_ns));
         self.flow_count += 1;
         self.has_log_flows |= flow.direction.is_some();
-        let shared = &self.shared;
-        if shared.places.firewall_at(flow.source).is_some() {
-            shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
-        }
-        if flow.direction.is_none() {
-            shared.has_captures.store(true, Ordering::Relaxed);
-        }
-        if shared.has_captures.load(Ordering::Relaxed) {
-            self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
-            return;
-        }
-        if self.open.first().is_some_and(|open| open.key() != flow.key()) {
-            self.close();
-        }
-        self.open.push(flow);
-    }
-}
-
-impl ObservedFlows {
-    /// Joins the records of the 5-tuple that has come in.
-    fn close(&mut self) {
-        let hasher = &self.shared.hasher;
-        joined(
-            &mut self.open,
-            |flow| {
-                self.buffers.push(hasher.hash_one(flow.source), |bytes| flow.write(bytes));
-            },
-            |_, _| (),
-        );
-        self.open.clear();
+        flow
     }
 
     fn file_number(&mut self, row: &OutputRow<'_>) -> u32 {
@@ -299,7 +286,7 @@ fn once<T: Clone>(known: &mut Vec<Option<T>>, number: u32, find: impl FnOnce() -
 
 impl ObservedFlow {
     /// What records of one flow have in common.
-    fn key(&self) -> (IpAddr, IpAddr, Option<(u16, u16)>, u8) {
+    pub(super) fn key(&self) -> (IpAddr, IpAddr, Option<(u16, u16)>, u8) {
         (self.source, self.destination, self.ports, self.protocol)
     }
 
@@ -443,19 +430,19 @@ impl GatheredFlows {
         &self.shared.files
     }
 
-    /// Joins the records of a partition, unless they are, and calls `each` for every flow that they
-    /// make, and `repeated` for every record that another stands for.
-    pub(super) fn join(
-        &self,
-        bytes: PartitionBytes,
-        each: impl FnMut(ObservedFlow),
-        repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
-    ) {
-        let mut flows = ObservedFlow::read_all(bytes);
-        match self.are_joined {
-            true => flows.into_iter().for_each(each),
-            false => joined(&mut flows, each, repeated),
-        }
+    /// Returns true where nothing was gathered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Returns what one thread fills with more of them.
+    pub(super) fn buffer(&self) -> ObservedFlows {
+        ObservedFlows::new(&self.shared)
+    }
+
+    /// Takes what a thread has filled.
+    pub(super) fn absorb(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
+        self.flows.absorb(&mut buffer.buffers)
     }
 
     /// Returns true when no flow has a leg behind a firewall.
@@ -488,7 +475,7 @@ const SAME_FLOW_NS: i64 = 2_000_000_000;
 /// up. `repeated` is told of every other record, and which one stands for it.
 ///
 /// Cost: O(n log n) for n records.
-fn joined(
+pub(super) fn joined(
     records: &mut [ObservedFlow],
     mut each: impl FnMut(ObservedFlow),
     mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),

@@ -21,7 +21,7 @@ use super::{CoverageTotals, Unobservable, Verdict, Verifier};
 use crate::memory::prefetch_item;
 use crate::net::special::is_platform;
 use crate::routing::NextHopClass;
-use crate::spill::PartitionBuffers;
+use crate::spill::{PartitionBuffers, PartitionBytes};
 
 /// What every thread looks at.
 pub(super) struct Context<'r> {
@@ -84,6 +84,11 @@ impl<'c> Judge<'c> {
             pairs: Vec::new(),
             pair_index: AHashMap::new(),
         }
+    }
+
+    /// Reads the lines of a partition of senders.
+    pub(super) fn read_lines(&self, bytes: PartitionBytes) -> EvidenceLines {
+        self.context.evidence.read_lines(bytes)
     }
 
     /// Judges the flows of a partition, which has all that its sources sent.

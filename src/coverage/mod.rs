@@ -19,6 +19,7 @@ mod flows;
 mod judge;
 mod kept_rows;
 mod mend;
+mod merged_flows;
 mod nearest;
 mod paths;
 mod places;

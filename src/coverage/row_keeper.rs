@@ -29,9 +29,7 @@ impl RowKeeper {
     }
 
     /// Prepares for rows; past `bytes_max` they go to `room`.
-    pub fn new(mut gatherer: FlowGatherer, bytes_max: usize, room: SpillRoom) -> Self {
-        // In the order of time the records of a flow come apart.
-        gatherer.wait_by_key();
+    pub fn new(gatherer: FlowGatherer, bytes_max: usize, room: SpillRoom) -> Self {
         Self { gatherer, rows: KeptRows::new(bytes_max, room) }
     }
 }
