@@ -219,7 +219,12 @@ impl Label {
     }
 }
 
-fn is_platform_tuple(fib: &Fib, observer: Observer, source: IpAddr, destination: IpAddr) -> bool {
+pub(super) fn is_platform_tuple(
+    fib: &Fib,
+    observer: Observer,
+    source: IpAddr,
+    destination: IpAddr,
+) -> bool {
     observer == Observer::Platform || fib.is_platform(source) || fib.is_platform(destination)
 }
 

@@ -19,13 +19,13 @@ pub(super) struct LogContexts {
 }
 
 /// A context that outlives its batch.
-pub(super) struct OwnedContext {
-    pub(super) format: SourceFormat,
-    pub(super) mac: Option<MacAddress>,
-    pub(super) acl_group: Option<String>,
-    pub(super) acl_rule: Option<String>,
-    pub(super) target_resource_id: Option<String>,
-    pub(super) flow_log_resource_id: Option<String>,
+pub(crate) struct OwnedContext {
+    pub(crate) format: SourceFormat,
+    pub(crate) mac: Option<MacAddress>,
+    pub(crate) acl_group: Option<String>,
+    pub(crate) acl_rule: Option<String>,
+    pub(crate) target_resource_id: Option<String>,
+    pub(crate) flow_log_resource_id: Option<String>,
 }
 
 impl LogContexts {

@@ -10,7 +10,7 @@ use ahash::RandomState;
 
 use super::CounterBasis;
 use super::log_contexts::{LogContexts, OwnedContext};
-use super::tuple_runs::{Event, Key, Place, Run, RunHead, Told, for_each_run, run_end};
+use super::tuple_runs::{Event, Key, Place, Run, RunHead, RunSum, Told, for_each_run, run_end};
 use crate::memory::{CACHE_LINE_BYTES, prefetch};
 use crate::spill::{
     PARTITION_COUNT, PartitionBuffers, PartitionBytes, Partitions, RecordBytes, ShortRecord,
@@ -48,22 +48,23 @@ pub(super) struct FlowsByTime {
 pub(super) struct TimeSpan((i64, i64));
 
 /// A merged flow.
-pub(super) struct MergedFlow<'a> {
-    pub(super) key: Key,
-    pub(super) context: &'a OwnedContext,
-    pub(super) context_number: u32,
-    pub(super) encryption: Option<&'a str>,
-    pub(super) start_time_ns: i64,
-    pub(super) end_time_ns: i64,
-    pub(super) state: Option<FlowState>,
-    pub(super) status: Option<FlowStatus>,
-    pub(super) counters: Counters,
-    pub(super) counter_basis: Option<CounterBasis>,
+pub(crate) struct MergedFlow<'a> {
+    pub(crate) key: Key,
+    pub(crate) context: &'a OwnedContext,
+    pub(crate) context_number: u32,
+    /// A text as bytes.
+    pub(crate) encryption: Option<&'a [u8]>,
+    pub(crate) start_time_ns: i64,
+    pub(crate) end_time_ns: i64,
+    pub(crate) state: Option<FlowState>,
+    pub(crate) status: Option<FlowStatus>,
+    pub(crate) counters: Counters,
+    pub(crate) counter_basis: Option<CounterBasis>,
     /// Input and record of its first tuple.
-    pub(super) first: (u32, u64),
-    pub(super) tuple_count: u64,
+    pub(crate) first: (u32, u64),
+    pub(crate) tuple_count: u64,
     /// A Begin or Deny is among its tuples.
-    pub(super) shows_begin: bool,
+    pub(crate) shows_begin: bool,
 }
 
 /// The tuples of one thread on their way into [`LogFlows`].
@@ -160,7 +161,9 @@ impl LogFlows {
                 let (run, _) = Run::read(&bytes[place(entry)..], &self.contexts);
                 run
             }));
-            if runs.len() > 1 {
+            // The records of both ends, mostly: two flows, in any order.
+            let are_apart = matches!(&runs[..], [a, b] if a.head.key != b.head.key);
+            if runs.len() > 1 && !are_apart {
                 runs.sort_unstable_by_key(|run| (run.head.key, run.head.time_ns));
             }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
@@ -254,7 +257,7 @@ impl TupleBuffers {
                     mac: None,
                 },
                 context: self.of_batch[batch.context[start].index()],
-                encryption: batch.encryption[start].map(|id| batch.text(id)),
+                encryption: batch.encryption[start].map(|id| batch.text(id).as_bytes()),
                 time_ns: batch.time_ns[start],
                 first: (input, records_before + u64::from(batch.record[start]) + 1),
             };
@@ -367,37 +370,29 @@ impl<'a> MergedFlow<'a> {
 
 /// Merges the events of a flow's runs as they are read, if each is later than the one before: then
 /// nothing was restarted, and nothing is recorded twice.
+#[inline]
 fn merged_in_order<'a>(runs: &[Run<'a>], contexts: &'a LogContexts) -> Option<MergedFlow<'a>> {
-    let head = runs[0].head;
-    let mut flow = MergedFlow {
-        key: head.key,
-        context: contexts.get(head.context),
-        context_number: head.context,
-        encryption: head.encryption,
-        start_time_ns: head.time_ns,
-        end_time_ns: head.time_ns,
-        state: None,
-        status: None,
-        counters: Counters::default(),
-        counter_basis: None,
-        first: head.first,
-        tuple_count: 0,
-        shows_begin: false,
-    };
-    for event in runs.iter().flat_map(|run| run.events(0)) {
-        if event.time_ns <= flow.end_time_ns && flow.tuple_count > 0 {
-            return None;
-        }
-        flow.end_time_ns = event.time_ns;
-        flow.state = event.state;
-        flow.status = event.status;
-        flow.counters = added(&flow.counters, &event.counters);
-        flow.tuple_count += 1;
-        flow.shows_begin |= event.shows_begin();
+    let RunHead { key, context, encryption, time_ns, first } = runs[0].head;
+    let mut sum = RunSum::default();
+    if !runs.iter().all(|run| run.add_to(&mut sum)) {
+        return None;
     }
-    let is_counted = flow.counters != Counters::default();
-    flow.counter_basis = is_counted.then_some(CounterBasis::Delta);
-    Some(flow)
+    let counters = sum.counters();
+    Some(MergedFlow {
+        key,
+        context: contexts.get(context),
+        context_number: context,
+        encryption,
+        start_time_ns: time_ns,
+        end_time_ns: sum.end_time_ns,
+        state: sum.state(),
+        status: sum.status(),
+        counters,
+        counter_basis: (counters != Counters::default()).then_some(CounterBasis::Delta),
+        first,
+        tuple_count: sum.tuple_count,
+        shows_begin: sum.shows_begin,
+    })
 }
 
 /// Merges the events of a flow's runs in the order of their times, then places. `events` is room

@@ -19,10 +19,12 @@ mod tuple_runs;
 mod waiting_tuples;
 
 pub use label::{Label, Observer};
+pub(crate) use log_flows::MergedFlow;
 pub use output::{
     CounterBasis, CoverageColumns, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind,
     ReplayColumns, RowBuffer, RowSink, SeenTuples,
 };
 pub use pipeline::{Classifier, ClassifyOptions, InputsError};
+pub(crate) use waiting_tuples::TupleMerger;
 pub use waiting_tuples::WaitingTuples;
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

@@ -759,7 +759,7 @@ fn label_columns<'f>(fib: &'f Fib, label: &Label, flow: &MergedFlow<'_>) -> Labe
     label.columns(fib, flow.key.source, flow.key.destination)
 }
 
-pub(super) fn class_column_of_merged<'f>(
+fn class_column_of_merged<'f>(
     fib: &Fib,
     observers: &[Observer],
     flow: &MergedFlow<'_>,

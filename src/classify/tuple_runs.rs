@@ -13,13 +13,13 @@ use crate::traffic::{Counters, FlowBatch, FlowDirection, FlowState, FlowStatus};
 
 /// What makes tuples one flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
-    pub(super) ports: Option<(u16, u16)>,
-    pub(super) protocol: u8,
-    pub(super) direction: Option<FlowDirection>,
-    pub(super) mac: Option<MacAddress>,
+pub(crate) struct Key {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) ports: Option<(u16, u16)>,
+    pub(crate) protocol: u8,
+    pub(crate) direction: Option<FlowDirection>,
+    pub(crate) mac: Option<MacAddress>,
 }
 
 /// What is hashed of a tuple: both ends' records of a flow meet in one partition.
@@ -36,7 +36,8 @@ pub(super) struct RunHead<'t> {
     pub(super) key: Key,
     /// The number of its context.
     pub(super) context: u32,
-    pub(super) encryption: Option<&'t str>,
+    /// A text as bytes: few look at it.
+    pub(super) encryption: Option<&'t [u8]>,
     pub(super) time_ns: i64,
     /// Input and record of the first tuple; the records of the others follow.
     pub(super) first: (u32, u64),
@@ -60,6 +61,19 @@ pub(super) struct Run<'b> {
     pub(super) head: RunHead<'b>,
     event_count: u8,
     events: &'b [u8],
+}
+
+/// What tuples add up to whose times are in order.
+#[derive(Debug, Default)]
+pub(super) struct RunSum {
+    pub(super) end_time_ns: i64,
+    pub(super) tuple_count: u64,
+    pub(super) shows_begin: bool,
+    /// Marks of the last.
+    marks: u16,
+    numbers: [u64; 4],
+    /// A bit for each number that one of them had.
+    are_there: u16,
 }
 
 /// What an event tells besides its time and place.
@@ -131,6 +145,10 @@ const FORM_MIDDLE: u16 = 2;
 const FORM_LONG: u16 = 3;
 const FORM_SHIFT: u32 = 9;
 
+/// Where status and counters stand in an event's marks, behind its state.
+const STATUS_SHIFT: u32 = 3;
+const COUNTERS_SHIFT: u32 = 5;
+
 /// Records are counted in six bytes.
 const RECORD_MAX: u64 = (1 << 48) - 1;
 
@@ -186,7 +204,7 @@ impl RunHead<'_> {
             let length = u16::try_from(text.len()).expect("a tuple is below 1 KiB");
             bytes.extend_from_slice(&length.to_le_bytes());
         }
-        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(text);
         for (after_ns, told) in events {
             told.write(after_ns, bytes);
         }
@@ -195,10 +213,24 @@ impl RunHead<'_> {
     }
 }
 
+impl RunSum {
+    pub(super) fn state(&self) -> Option<FlowState> {
+        state_of(self.marks)
+    }
+
+    pub(super) fn status(&self) -> Option<FlowStatus> {
+        status_of(self.marks)
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        counters_of(self.are_there, self.numbers)
+    }
+}
+
 impl Event {
     /// A Begin or Deny: the flow's beginning was recorded.
     pub(super) fn shows_begin(&self) -> bool {
-        matches!(self.state, Some(FlowState::Begin | FlowState::Deny))
+        shows_begin(self.state)
     }
 }
 
@@ -245,7 +277,10 @@ impl Told {
         };
         let state = self.state.map_or(0, |state| 1 + state as u16);
         let status = self.status.map_or(0, |status| 1 + status as u16);
-        let marks = state | status << 3 | u16::from(self.are_there) << 5 | form << FORM_SHIFT;
+        let marks = state
+            | status << STATUS_SHIFT
+            | u16::from(self.are_there) << COUNTERS_SHIFT
+            | form << FORM_SHIFT;
         match form {
             FORM_ZERO => bytes.extend_from_slice(&marks.to_le_bytes()),
             FORM_SHORT => {
@@ -319,7 +354,6 @@ impl<'b> Run<'b> {
             rest = &rest[2..];
         }
         let (text, events) = rest.split_at(text_length);
-        let text = || std::str::from_utf8(text).expect("was written from a text");
         let context = u32_at(8);
         let key = Key {
             source,
@@ -332,7 +366,7 @@ impl<'b> Run<'b> {
         let head = RunHead {
             key,
             context,
-            encryption: is_set(HAS_ENCRYPTION).then(text),
+            encryption: is_set(HAS_ENCRYPTION).then_some(text),
             time_ns: i64::from_le_bytes(array(&head[16..])),
             first: (u32_at(12), u64::from_le_bytes(array(&head[24..])) & RECORD_MAX),
         };
@@ -346,22 +380,63 @@ impl<'b> Run<'b> {
             let marks = u16::from_le_bytes(array(rest));
             let (after_ms, numbers, length) = read_event(marks >> FORM_SHIFT, &rest[2..]);
             rest = &rest[2 + length..];
-            let counter = |at: usize| (marks >> (5 + at) & 1 == 1).then_some(numbers[at]);
             Event {
                 time_ns: self.head.time_ns + i64::from(after_ms) * MS,
                 place: (self.head.first.0, self.head.first.1 + after),
-                state: FlowState::OR_NONE[usize::from(marks & 7)],
-                status: FlowStatus::OR_NONE[usize::from(marks >> 3 & 3)],
-                counters: Counters {
-                    packets_sent: counter(0),
-                    bytes_sent: counter(1),
-                    packets_received: counter(2),
-                    bytes_received: counter(3),
-                },
+                state: state_of(marks),
+                status: status_of(marks),
+                counters: counters_of(marks >> COUNTERS_SHIFT, numbers),
                 run: number,
             }
         })
     }
+
+    /// Adds its tuples to a sum, and returns false at the first that is not later than the one before.
+    #[inline]
+    pub(super) fn add_to(&self, sum: &mut RunSum) -> bool {
+        let mut rest = self.events;
+        for _ in 0..self.event_count {
+            let marks = u16::from_le_bytes(array(rest));
+            let (after_ms, numbers, length) = read_event(marks >> FORM_SHIFT, &rest[2..]);
+            rest = &rest[2 + length..];
+            let time_ns = self.head.time_ns + i64::from(after_ms) * MS;
+            if time_ns <= sum.end_time_ns && sum.tuple_count > 0 {
+                return false;
+            }
+            sum.end_time_ns = time_ns;
+            sum.tuple_count += 1;
+            sum.shows_begin |= shows_begin(state_of(marks));
+            sum.marks = marks;
+            sum.are_there |= marks >> COUNTERS_SHIFT;
+            for (sum, number) in sum.numbers.iter_mut().zip(numbers) {
+                *sum = sum.saturating_add(number);
+            }
+        }
+        true
+    }
+}
+
+fn state_of(marks: u16) -> Option<FlowState> {
+    FlowState::OR_NONE[usize::from(marks & 7)]
+}
+
+fn status_of(marks: u16) -> Option<FlowStatus> {
+    FlowStatus::OR_NONE[usize::from(marks >> STATUS_SHIFT & 3)]
+}
+
+fn counters_of(are_there: u16, numbers: [u64; 4]) -> Counters {
+    let counter = |at: usize| (are_there >> at & 1 == 1).then_some(numbers[at]);
+    Counters {
+        packets_sent: counter(0),
+        bytes_sent: counter(1),
+        packets_received: counter(2),
+        bytes_received: counter(3),
+    }
+}
+
+/// A Begin or Deny tells a flow's beginning.
+fn shows_begin(state: Option<FlowState>) -> bool {
+    matches!(state, Some(FlowState::Begin | FlowState::Deny))
 }
 
 /// Returns the milliseconds and the counters of an event, and how many bytes they take.
@@ -511,9 +586,9 @@ mod tests {
         let mut heads = Vec::new();
         for (source, destination, ports, direction, encryption) in [
             ("10.0.0.4", "255.255.255.255", Some((65_535, 0)), None, None),
-            ("fd00::1", "10.0.0.4", None, Some(FlowDirection::Inbound), Some("")),
-            ("10.0.0.4", "::", Some((0, 1)), Some(FlowDirection::Outbound), Some(&long[..])),
-            ("fd00::1", "::ffff:10.0.0.4", None, None, Some("X\u{fe0f}")),
+            ("fd00::1", "10.0.0.4", None, Some(FlowDirection::Inbound), Some(&b""[..])),
+            ("10.0.0.4", "::", Some((0, 1)), Some(FlowDirection::Outbound), Some(long.as_bytes())),
+            ("fd00::1", "::ffff:10.0.0.4", None, None, Some("X\u{fe0f}".as_bytes())),
         ] {
             let key = Key {
                 source: source.parse().unwrap(),

@@ -1,9 +1,8 @@
 //! The tuples of logs once all inputs are read, for a caller that merges them when it is ready.
 
-use super::log_flows::LogFlows;
-use super::pipeline::class_column_of_merged;
-use super::rows::merged_flow_row;
-use super::{Observer, OutputRow};
+use super::Observer;
+use super::label::is_platform_tuple;
+use super::log_flows::{LogFlows, MergedFlow};
 use crate::fib::Fib;
 use crate::spill::{PartitionBytes, Partitions};
 use crate::traffic::InputName;
@@ -35,15 +34,22 @@ impl WaitingTuples<'_> {
 }
 
 impl TupleMerger<'_> {
-    /// Merges the tuples of a partition and calls `each` with the row of every flow; those of one
-    /// 5-tuple come together. Labels say no more than whether a flow is the platform's.
+    /// Merges the tuples of a partition and calls `each` for every flow; those of one 5-tuple come
+    /// together.
     ///
     /// Cost: O(n) for n tuples, and O(n log n) for the n of one flow.
-    pub(crate) fn merge(&self, bytes: PartitionBytes, mut each: impl FnMut(&OutputRow<'_>)) {
-        self.log_flows.merge_partition(bytes, |flow| {
-            let label = class_column_of_merged(self.fib, &self.observers, flow);
-            let name = self.inputs[flow.first.0 as usize].as_str();
-            each(&merged_flow_row(flow, label, name));
-        });
+    pub(crate) fn merge(&self, bytes: PartitionBytes, mut each: impl FnMut(&MergedFlow<'_>)) {
+        self.log_flows.merge_partition(bytes, |flow| each(flow));
+    }
+
+    /// Returns true for a flow from or to the platform.
+    pub(crate) fn is_platform(&self, flow: &MergedFlow<'_>) -> bool {
+        let observer = self.observers[flow.context_number as usize];
+        is_platform_tuple(self.fib, observer, flow.key.source, flow.key.destination)
+    }
+
+    /// Returns the name of the input of a flow's first tuple.
+    pub(crate) fn input_name(&self, flow: &MergedFlow<'_>) -> &str {
+        self.inputs[flow.first.0 as usize].as_str()
     }
 }

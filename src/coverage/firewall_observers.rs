@@ -12,7 +12,6 @@ use super::Places;
 use super::places::CompiledPlaces;
 use crate::azure::resources::{Resources, Subnet, VirtualNetwork};
 use crate::azure::{NextHopType, RouteSource};
-use crate::classify::OutputRow;
 use crate::fib::SnapshotTables;
 use crate::lpm::RangeTable;
 use crate::net::{AddressPrefix, MacAddress};
@@ -218,11 +217,15 @@ impl SpokenFor {
     }
 }
 
-/// The address that the observer of a row has or speaks for.
-pub(super) fn local_address(row: &OutputRow<'_>) -> IpAddr {
-    match row.direction {
-        Some(FlowDirection::Inbound) => row.destination,
-        Some(FlowDirection::Outbound) | None => row.source,
+/// The address that the observer of a record has or speaks for.
+pub(super) fn local_address(
+    direction: Option<FlowDirection>,
+    source: IpAddr,
+    destination: IpAddr,
+) -> IpAddr {
+    match direction {
+        Some(FlowDirection::Inbound) => destination,
+        Some(FlowDirection::Outbound) | None => source,
     }
 }
 

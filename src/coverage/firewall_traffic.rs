@@ -218,7 +218,7 @@ impl RowBuffer for FirewallTrafficRows {
         }
         if let Observer::InNetwork(network, _) = observer {
             let Shared { observers, places, .. } = &*self.shared;
-            let local = local_address(row);
+            let local = local_address(row.direction, row.source, row.destination);
             observers.add_spoken_for(&mut recorded.spoken_for, network, local, places);
         }
         let (from, to) = recorded.window_ns;

@@ -1,10 +1,11 @@
 //! From recorded rows to logical flows: both ends' records, and the legs before and after a
 //! firewall, are one.
 
+use std::cmp::Ordering;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use ahash::RandomState;
 
@@ -14,10 +15,13 @@ use super::firewall_set::FirewallSet;
 use super::kept_rows::RowId;
 use super::nearest::{Reach, match_nearest};
 use super::places::CompiledPlaces;
-use crate::classify::{OutputRow, RowBuffer, RowSink, SeenTuples, WaitingTuples};
+use crate::classify::{
+    MergedFlow, OutputRow, RowBuffer, RowSink, SeenTuples, TupleMerger, WaitingTuples,
+};
+use crate::net::MacAddress;
 use crate::routing::NextHopClass;
 use crate::spill::{PartitionBuffers, PartitionBytes, Partitions, RecordBytes, SpillRoom};
-use crate::traffic::{FlowDirection, FlowStatus, InputName};
+use crate::traffic::{Counters, FlowDirection, FlowStatus, InputName};
 
 /// Gathers the rows of a classification as observed flows, in memory up to a bound and beyond it in
 /// the room that it is given.
@@ -212,13 +216,12 @@ impl ObservedFlows {
         if shared.places.firewall_at(flow.source).is_some() {
             shared.leg_targets.mark(shared.hasher.hash_one(flow.target()));
         }
-        self.buffers.push(shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+        self.push_observed(&flow);
     }
 
     /// Takes from a row what verdicts look at.
-    pub(super) fn observed(&mut self, row: &OutputRow<'_>, kept: Option<RowId>) -> ObservedFlow {
-        let both = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
-        let counters = &row.counters;
+    fn observed(&mut self, row: &OutputRow<'_>, kept: Option<RowId>) -> ObservedFlow {
+        let target_resource_id = row.target_resource_id.unwrap_or_default();
         let flow = ObservedFlow {
             start_time_ns: row.start_time_ns,
             end_time_ns: row.end_time_ns,
@@ -229,16 +232,64 @@ impl ObservedFlows {
             direction: row.direction,
             is_denied: row.status == Some(FlowStatus::Denied),
             shows_begin: row.shows_begin,
-            recorded_at: self.recorded_at(row),
+            recorded_at: FirewallSet::default(),
             is_translated: false,
             is_platform: row.label.next_hop_class == NextHopClass::Platform,
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
-            packets: both(counters.packets_sent, counters.packets_received),
-            bytes: both(counters.bytes_sent, counters.bytes_received),
-            file: self.file_number(row),
+            packets: packets_of(&row.counters),
+            bytes: bytes_of(&row.counters),
+            file: self.file_number(row.input, row.source_file),
             record: row.source_record,
             row: kept,
         };
+        let recorded_at = self.recorded_at(row.observer, row.mac, target_resource_id, &flow);
+        self.count(ObservedFlow { recorded_at, ..flow })
+    }
+
+    /// Takes from a flow of a log what verdicts look at.
+    pub(super) fn merged(
+        &mut self,
+        flow: &MergedFlow<'_>,
+        merger: &TupleMerger<'_>,
+    ) -> ObservedFlow {
+        let target_resource_id = flow.context.target_resource_id.as_deref().unwrap_or_default();
+        let (input, record) = flow.first;
+        let observed = ObservedFlow {
+            start_time_ns: flow.start_time_ns,
+            end_time_ns: flow.end_time_ns,
+            source: flow.key.source,
+            destination: flow.key.destination,
+            ports: flow.key.ports,
+            protocol: flow.key.protocol,
+            direction: flow.key.direction,
+            is_denied: flow.status == Some(FlowStatus::Denied),
+            shows_begin: flow.shows_begin,
+            recorded_at: FirewallSet::default(),
+            is_translated: false,
+            is_platform: merger.is_platform(flow),
+            tuples: flow.tuple_count,
+            packets: packets_of(&flow.counters),
+            bytes: bytes_of(&flow.counters),
+            file: self.file_number(input, merger.input_name(flow)),
+            record,
+            row: None,
+        };
+        let observer = Some(flow.context_number);
+        let recorded_at = self.recorded_at(observer, flow.key.mac, target_resource_id, &observed);
+        ObservedFlow { recorded_at, ..observed }
+    }
+
+    /// Adds a flow of a log, with those that were gathered.
+    pub(super) fn push_merged(&mut self, flow: &MergedFlow<'_>, merger: &TupleMerger<'_>) {
+        let flow = self.merged(flow, merger);
+        self.push_observed(&flow);
+    }
+
+    fn push_observed(&mut self, flow: &ObservedFlow) {
+        self.buffers.push(self.shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
+    }
+
+    fn count(&mut self, flow: ObservedFlow) -> ObservedFlow {
         let (first_ns, last_ns) = self.span_ns;
         self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.end_time_ns));
         self.flow_count += 1;
@@ -246,20 +297,26 @@ impl ObservedFlows {
         flow
     }
 
-    fn file_number(&mut self, row: &OutputRow<'_>) -> u32 {
+    fn file_number(&mut self, input: u32, name: &str) -> u32 {
         let files = &self.shared.files;
-        *once(&mut self.file_numbers, row.input, || {
-            let number = files.binary_search_by(|file| (**file).cmp(row.source_file));
+        *once(&mut self.file_numbers, input, || {
+            let number = files.binary_search_by(|file| (**file).cmp(name));
             let number = number.expect("the inputs were told at the beginning");
             u32::try_from(number).expect("fewer than 2^32 inputs")
         })
     }
 
-    fn recorded_at(&mut self, row: &OutputRow<'_>) -> FirewallSet {
-        let target = row.target_resource_id.unwrap_or_default();
+    /// Returns the firewall that who recorded a flow stands at.
+    fn recorded_at(
+        &mut self,
+        observer: Option<u32>,
+        mac: Option<MacAddress>,
+        target_resource_id: &str,
+        flow: &ObservedFlow,
+    ) -> FirewallSet {
         let observers = &self.shared.firewall_observers;
-        let standing = || observers.standing(row.mac, target);
-        let standing = match row.observer {
+        let standing = || observers.standing(mac, target_resource_id);
+        let standing = match observer {
             Some(observer) => *once(&mut self.standings, observer, standing),
             None => standing(),
         };
@@ -267,12 +324,20 @@ impl ObservedFlows {
             Standing::Elsewhere => FirewallSet::default(),
             Standing::At(firewall) => FirewallSet::of(firewall),
             Standing::PassesOn(network) => {
-                let at =
-                    observers.at_firewall_by_row(network, local_address(row), &self.shared.places);
+                let local = local_address(flow.direction, flow.source, flow.destination);
+                let at = observers.at_firewall_by_row(network, local, &self.shared.places);
                 at.map_or_else(FirewallSet::default, FirewallSet::of)
             }
         }
     }
+}
+
+fn packets_of(counters: &Counters) -> u64 {
+    counters.packets_sent.unwrap_or(0).saturating_add(counters.packets_received.unwrap_or(0))
+}
+
+fn bytes_of(counters: &Counters) -> u64 {
+    counters.bytes_sent.unwrap_or(0).saturating_add(counters.bytes_received.unwrap_or(0))
 }
 
 /// Returns what is known by a number, and finds it out the first time.
@@ -298,6 +363,11 @@ impl ObservedFlow {
     /// An order that depends on nothing but the records.
     pub(super) fn time_order(&self) -> (i64, u32, u64, i64, Option<FlowDirection>) {
         (self.start_time_ns, self.file, self.record, self.end_time_ns, self.direction)
+    }
+
+    pub(super) fn cmp_by_time(&self, other: &Self) -> Ordering {
+        let by_time = self.start_time_ns.cmp(&other.start_time_ns);
+        by_time.then_with(|| self.time_order().cmp(&other.time_order()))
     }
 
     /// Appends it: words that all flows have, then what only some do.
@@ -480,17 +550,27 @@ pub(super) fn joined(
     mut each: impl FnMut(ObservedFlow),
     mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
 ) {
-    if records.len() > 1 {
-        records.sort_unstable_by(|a, b| {
-            a.key().cmp(&b.key()).then_with(|| a.time_order().cmp(&b.time_order()))
-        });
+    records.sort_unstable_by_key(ObservedFlow::key);
+    for of_key in records.chunk_by_mut(|a, b| a.key() == b.key()) {
+        joined_of_key(of_key, &mut each, &mut repeated);
     }
+}
+
+/// As [`joined`], of records that have their 5-tuple in common.
+pub(super) fn joined_of_key(
+    records: &mut [ObservedFlow],
+    mut each: impl FnMut(ObservedFlow),
+    mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
+) {
+    if let [only] = records {
+        return each(*only);
+    }
+    records.sort_unstable_by(ObservedFlow::cmp_by_time);
     let mut rest = &*records;
     while let Some(first) = rest.first() {
         let mut last_end_ns = first.end_time_ns;
         let mut length = 1;
         while let Some(record) = rest.get(length)
-            && record.key() == first.key()
             && record.start_time_ns <= last_end_ns.saturating_add(SAME_FLOW_NS)
         {
             last_end_ns = last_end_ns.max(record.end_time_ns);
@@ -501,25 +581,17 @@ pub(super) fn joined(
         let stands = (0..same.len()).min_by_key(|&index| rank(&same[index]));
         let at = stands.expect("a flow has a record");
         let stands = &same[at];
+        let mut flow = *stands;
         for (_, other) in same.iter().enumerate().filter(|(index, _)| *index != at) {
             repeated(other, stands);
+            flow.tuples += other.tuples;
+            flow.recorded_at = flow.recorded_at.union(other.recorded_at);
+            if stands.direction.is_none() && other.direction.is_none() {
+                flow.packets = flow.packets.saturating_add(other.packets);
+                flow.bytes = flow.bytes.saturating_add(other.bytes);
+            }
         }
-        let is_part = |record: &&ObservedFlow| match stands.direction {
-            Some(_) => std::ptr::eq(*record, stands),
-            None => record.direction.is_none(),
-        };
-        let sum_of_parts = |counter: fn(&ObservedFlow) -> u64| {
-            same.iter().filter(is_part).map(counter).fold(0, u64::saturating_add)
-        };
-        each(ObservedFlow {
-            packets: sum_of_parts(|record| record.packets),
-            bytes: sum_of_parts(|record| record.bytes),
-            tuples: same.iter().map(|record| record.tuples).sum(),
-            recorded_at: same
-                .iter()
-                .fold(FirewallSet::default(), |all, record| all.union(record.recorded_at)),
-            ..*stands
-        });
+        each(flow);
     }
 }
 
@@ -586,16 +658,16 @@ impl TargetMarks {
 
     fn mark(&self, hash: u64) {
         let (word, bit) = Self::place(hash);
-        self.0[word].fetch_or(bit, Ordering::Relaxed);
+        self.0[word].fetch_or(bit, Relaxed);
     }
 
     fn holds(&self, hash: u64) -> bool {
         let (word, bit) = Self::place(hash);
-        self.0[word].load(Ordering::Relaxed) & bit != 0
+        self.0[word].load(Relaxed) & bit != 0
     }
 
     fn are_none(&self) -> bool {
-        self.0.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+        self.0.iter().all(|word| word.load(Relaxed) == 0)
     }
 
     fn place(hash: u64) -> (usize, u64) {

@@ -19,7 +19,7 @@ use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, RowNames, RowVerdicts};
 use super::sums::Sums;
 use super::{CoverageReport, FirewallEvidence, Places, Policy, unobservable};
-use crate::classify::{RowBuffer, RowSink, WaitingTuples};
+use crate::classify::{RowSink, WaitingTuples};
 use crate::fib::{Fib, SnapshotTables};
 use crate::spill::{PartitionBuffers, Partitions, SpillRoom, for_each_partition};
 
@@ -175,7 +175,7 @@ impl Verifier<'_> {
                 Ok((tuples.take(partition)?, lines))
             },
             |(judge, flows, buffers), (tuples, lines)| {
-                merger.merge(tuples, |row| flows.push(row));
+                merger.merge(tuples, |flow| flows.push(flow, &merger));
                 let flows = flows.joined();
                 if has_legs {
                     let of_source = |flow: &ObservedFlow| flow.source;
@@ -209,7 +209,7 @@ impl Verifier<'_> {
         for_each_partition(
             &mut workers,
             |partition| tuples.take(partition),
-            |flows, tuples| merger.merge(tuples, |row| flows.push(row)),
+            |flows, tuples| merger.merge(tuples, |flow| flows.push_merged(flow, &merger)),
             |flows| gathered.absorb(flows),
         )
     }
