@@ -117,16 +117,6 @@ fn prefetch_address<T>(address: *const T) {
     let _ = address;
 }
 
-/// Asks for every cache line of the item at `index`, as [`prefetch`] does for one.
-#[inline(always)]
-pub(crate) fn prefetch_item<T>(items: &[T], index: usize) {
-    let address = items.as_ptr().wrapping_add(index).cast::<u8>();
-    let bytes = size_of::<T>();
-    for offset in (0..bytes).step_by(CACHE_LINE_BYTES).chain(bytes.checked_sub(1)) {
-        prefetch_address(address.wrapping_add(offset));
-    }
-}
-
 /// Returns how memory for `length` items is asked for, or `None` where they take none.
 fn layout_of<T>(length: usize) -> Option<Layout> {
     let bytes = size_of::<T>().checked_mul(length).expect("fits the address space");
@@ -184,8 +174,5 @@ mod tests {
         prefetch(&[1u64, 2], 1);
         prefetch(&[1u64, 2], usize::MAX / 3);
         prefetch::<u64>(&[], 0);
-        prefetch_item(&[[1u64; 17], [2; 17]], 1);
-        prefetch_item(&[[1u64; 17]], usize::MAX / 3);
-        prefetch_item::<()>(&[()], 0);
     }
 }

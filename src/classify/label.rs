@@ -102,20 +102,29 @@ impl Label {
     }
 
     /// Returns why the class of a tuple is unknown, as [`of_tuple`](Self::of_tuple) does, without a
-    /// look-up wherever none is needed to know that it is not.
+    /// look-up wherever none is needed to know that it is not. `last` keeps what is looked up of a
+    /// tuple's local end for those behind it.
     pub(super) fn unknown_of_tuple(
         fib: &Fib,
         observer: Observer,
         direction: Option<FlowDirection>,
-        source: IpAddr,
-        destination: IpAddr,
+        (source, destination): (IpAddr, IpAddr),
+        last: &mut Option<LocalEnd>,
     ) -> Option<Unknown> {
         if is_platform_tuple(fib, observer, source, destination) {
             return None;
         }
-        let asked = Asked::of(fib, observer, direction, source, destination);
-        match asked.table {
-            Ok(table) if fib.has_unresolved_service_tags() => hop_of(fib, table, asked.remote).2,
+        let (local, remote, _) = ends(direction, source, destination);
+        let table = match last {
+            Some(last) if (last.observer, last.address) == (observer, local) => last.table,
+            _ => {
+                let table = table_of(fib, observer, local);
+                *last = Some(LocalEnd { observer, address: local, table });
+                table
+            }
+        };
+        match table {
+            Ok(table) if fib.has_unresolved_service_tags() => hop_of(fib, table, remote).2,
             Ok(_) => None,
             Err(reason) => Some(reason),
         }
@@ -243,19 +252,38 @@ impl Asked {
         source: IpAddr,
         destination: IpAddr,
     ) -> Self {
-        let (local, remote, lookup) = match direction {
-            Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
-            Some(FlowDirection::Outbound) | None => (source, destination, LookupSide::Destination),
-        };
-        let sources = fib.sources();
-        let table = match observer {
-            Observer::Table(table) => Ok(table),
-            Observer::NoNic(table) if sources.is_nic_address(local) => {
-                table.ok_or(Unknown::UnknownObserver)
-            }
-            _ => table_at(fib, local),
-        };
-        Self { table, lookup, remote }
+        let (local, remote, lookup) = ends(direction, source, destination);
+        Self { table: table_of(fib, observer, local), lookup, remote }
+    }
+}
+
+/// The table of the end that a tuple was recorded at.
+pub(super) struct LocalEnd {
+    observer: Observer,
+    address: IpAddr,
+    table: Result<TableId, Unknown>,
+}
+
+/// The end that a tuple was recorded at, the other one, and which of both that is.
+fn ends(
+    direction: Option<FlowDirection>,
+    source: IpAddr,
+    destination: IpAddr,
+) -> (IpAddr, IpAddr, LookupSide) {
+    match direction {
+        Some(FlowDirection::Inbound) => (destination, source, LookupSide::Source),
+        Some(FlowDirection::Outbound) | None => (source, destination, LookupSide::Destination),
+    }
+}
+
+/// The table of an observer, or that of the local end that it recorded.
+fn table_of(fib: &Fib, observer: Observer, local: IpAddr) -> Result<TableId, Unknown> {
+    match observer {
+        Observer::Table(table) => Ok(table),
+        Observer::NoNic(table) if fib.sources().is_nic_address(local) => {
+            table.ok_or(Unknown::UnknownObserver)
+        }
+        _ => table_at(fib, local),
     }
 }
 

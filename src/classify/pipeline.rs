@@ -665,11 +665,13 @@ impl<B: RowBuffer> Worker<B> {
     fn gather_tuples(&mut self, fib: &Fib, input: u32, keys: &TupleKeys) {
         self.find_observers(fib);
         let Self { tuples, batch, observers, tally, records_before, rows, .. } = self;
+        let mut local_end = None;
         tuples.add(batch, input, *records_before, keys, |row, count| {
             let observer = observers[batch.context[row].index()];
             let (source, destination) = (batch.source[row], batch.destination[row]);
             let direction = batch.direction[row];
-            let unknown = Label::unknown_of_tuple(fib, observer, direction, source, destination);
+            let ends = (source, destination);
+            let unknown = Label::unknown_of_tuple(fib, observer, direction, ends, &mut local_end);
             count_labelled(tally, unknown, count as u64);
             rows.foresee(&SeenTuples {
                 source,

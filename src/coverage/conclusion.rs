@@ -54,7 +54,7 @@ impl Context<'_> {
         for (index, rule) in by_rule.iter_mut().enumerate() {
             rule.totals.extend(sums.of_rule(index));
         }
-        let step_ns = self.timeline_step_ns;
+        let timeline = self.timeline;
         CoverageReport {
             by_way: sums.take_ways(|key| self.named_way(key)),
             pools: self.pools(&sums.pools),
@@ -62,11 +62,10 @@ impl Context<'_> {
             seen: sums.seen,
             by_rule,
             timeline: sums
-                .take_timeline()
-                .into_iter()
-                .map(|(step, verdict, totals)| (step.saturating_mul(step_ns), verdict, totals))
+                .timeline()
+                .map(|(step, verdict, totals)| (timeline.start_ns(step), verdict, totals))
                 .collect(),
-            timeline_step_ns: step_ns,
+            timeline_step_ns: timeline.step_ns,
             findings,
             notes: sums.endpoints.into_iter().map(endpoint_without_translation).collect(),
             warnings,

@@ -1,18 +1,14 @@
 //! What firewalls logged, and whether a flow is among it.
 
 use std::net::IpAddr;
-use std::ops::Range;
-
-use ahash::AHashMap;
-use smallvec::SmallVec;
 
 use super::EvidenceSource;
+use super::evidence_lines::{EvidenceLines, Sightings};
 use super::firewall_evidence::EvidenceSlot;
 use super::firewall_names::FirewallNames;
 use super::flows::ObservedFlow;
-use super::nearest::{Reach, match_nearest};
 use crate::net::protocol::{TCP, UDP};
-use crate::spill::{PartitionBytes, RecordBytes, ShortRecord};
+use crate::spill::{PartitionBytes, ShortRecord};
 
 /// One line of a firewall's log, as far as it can show a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +46,6 @@ pub enum EvidenceCategory {
     Other,
 }
 
-/// Where a flow shows in the logs: for each firewall that logged it the line that matches.
-pub(super) type Shown = SmallVec<[ShownAt; 1]>;
-
 /// A line that shows a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShownAt {
@@ -85,6 +78,8 @@ pub(super) struct FlowIdentity {
     pub(super) destination: IpAddr,
     pub(super) ports: Option<(u16, u16)>,
     pub(super) protocol: u8,
+    /// Input and record: of flows that begin at once this one comes first.
+    pub(super) place: (u32, u64),
     /// Its beginning was recorded. Rules log the first packet alone, so that of an older
     /// connection no line can be expected.
     pub(super) shows_begin: bool,
@@ -104,10 +99,6 @@ pub(super) struct Evidence {
     windows: Windows,
     tolerance_ns: i64,
 }
-
-/// The lines of a partition of senders: by sender, then firewall, then time.
-#[derive(Debug, Default)]
-pub(super) struct EvidenceLines(Vec<Line>);
 
 /// When logs of each firewall tell of each kind of rule: spans that do not touch, in order.
 #[derive(Debug, Default)]
@@ -131,34 +122,6 @@ enum EvidenceKind {
     FlowLog,
 }
 
-/// What a flow and a line have in common: destination, source port, destination port, protocol.
-/// What is `None` is not compared; lines that lack the same are of one kind.
-type Key = (Option<IpAddr>, Option<u16>, Option<u16>, Option<u8>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Line {
-    source: IpAddr,
-    firewall: LogFirewall,
-    time_ns: i64,
-    key: Key,
-    source_number: u32,
-    is_application: bool,
-}
-
-/// The kinds of lines, in the order in which flows are matched with them: whole 5-tuples,
-/// application rules, addresses alone; and in each with a protocol before without one.
-const KINDS: [fn(&FlowIdentity) -> Option<Key>; 6] = [
-    |flow| Some((Some(flow.destination), Some(flow.ports?.0), Some(flow.ports?.1), flow.some())),
-    |flow| Some((Some(flow.destination), Some(flow.ports?.0), Some(flow.ports?.1), None)),
-    |flow| Some((None, Some(flow.ports?.0), Some(flow.ports?.1), flow.some())),
-    |flow| Some((None, Some(flow.ports?.0), Some(flow.ports?.1), None)),
-    |flow| Some((Some(flow.destination), None, None, flow.some())),
-    |flow| Some((Some(flow.destination), None, None, None)),
-];
-
-/// The first kind whose lines name addresses alone.
-const WEAK_KIND: usize = 4;
-
 impl FlowIdentity {
     pub(super) fn of(flow: &ObservedFlow) -> Self {
         Self {
@@ -166,12 +129,9 @@ impl FlowIdentity {
             destination: flow.destination,
             ports: flow.ports,
             protocol: flow.protocol,
+            place: (flow.file, flow.record),
             shows_begin: flow.shows_begin,
         }
-    }
-
-    fn some(&self) -> Option<u8> {
-        Some(self.protocol)
     }
 }
 
@@ -194,100 +154,19 @@ impl Evidence {
 
     /// Reads the lines of a partition of senders.
     pub(super) fn read_lines(&self, bytes: PartitionBytes) -> EvidenceLines {
-        let mut lines = Vec::new();
-        bytes.for_each_piece(|piece| {
-            let mut record = RecordBytes(piece);
-            while !record.is_empty() {
-                lines.extend(Line::read(&mut record, &self.slots));
-            }
-        });
-        lines.sort_unstable();
-        EvidenceLines(lines)
+        EvidenceLines::read(bytes, &self.slots)
     }
 
-    /// Tells where each flow of one sender shows, in the order of `flows`, which stand by their
-    /// times. For each firewall, lines and flows are matched one to one, the nearest in time first.
+    /// Looks for the flows of one sender among its lines.
     ///
-    /// Cost: O(n log n) for n flows and lines of the sender.
+    /// Cost: that of [`EvidenceLines::look_for`].
     pub(super) fn look_for(
         &self,
         lines: &EvidenceLines,
         source: IpAddr,
-        flows: &[FlowIdentity],
-    ) -> Vec<Shown> {
-        let mut shown: Vec<Shown> = vec![Shown::new(); flows.len()];
-        let start = lines.0.partition_point(|line| line.source < source);
-        let count = lines.0[start..].partition_point(|line| line.source == source);
-        let of_source = &lines.0[start..start + count];
-        for of_firewall in of_source.chunk_by(|a, b| a.firewall == b.firewall) {
-            let (lines, range) = self.near(of_firewall, flows);
-            self.match_lines(lines, &flows[range.clone()], &mut shown[range]);
-        }
-        shown
-    }
-
-    /// The lines that may be near one of the flows, and the flows that may be near one of those;
-    /// both are sorted by time.
-    fn near<'l>(&self, lines: &'l [Line], flows: &[FlowIdentity]) -> (&'l [Line], Range<usize>) {
-        let tolerance = self.tolerance_ns;
-        let lines = match (flows.first(), flows.last()) {
-            (Some(first), Some(last)) => {
-                let span = (first.start_time_ns, last.start_time_ns);
-                &lines[around(lines, |line| line.time_ns, span, tolerance)]
-            }
-            _ => &[],
-        };
-        let flows = match (lines.first(), lines.last()) {
-            (Some(first), Some(last)) => {
-                around(flows, |flow| flow.start_time_ns, (first.time_ns, last.time_ns), tolerance)
-            }
-            _ => 0..0,
-        };
-        (lines, flows)
-    }
-
-    /// Matches the lines of one firewall with the flows of one sender.
-    fn match_lines(&self, lines: &[Line], flows: &[FlowIdentity], shown: &mut [Shown]) {
-        if lines.is_empty() {
-            return;
-        }
-        let mut by_key: Vec<&Line> = lines.iter().collect();
-        by_key.sort_unstable_by_key(|line| (line.key, line.time_ns));
-        let mut of_key: AHashMap<Key, &[&Line]> = AHashMap::with_capacity(by_key.len());
-        let mut has_kind = [false; KINDS.len()];
-        for same in by_key.chunk_by(|a, b| a.key == b.key) {
-            of_key.insert(same[0].key, same);
-            has_kind[kind_of(&same[0].key)] = true;
-        }
-        let reach = Reach { before_ns: self.tolerance_ns, after_ns: self.tolerance_ns };
-        let mut is_matched = vec![false; flows.len()];
-        let mut wanting: Vec<(Key, usize)> = Vec::new();
-        for (kind, key_of) in KINDS.iter().enumerate().filter(|(kind, _)| has_kind[*kind]) {
-            wanting.clear();
-            let unmatched = flows.iter().enumerate().filter(|(index, _)| !is_matched[*index]);
-            wanting.extend(unmatched.filter_map(|(index, flow)| {
-                let key = key_of(flow).filter(|key| of_key.contains_key(key))?;
-                Some((key, index))
-            }));
-            // Flows of one key stay in the order of their times.
-            wanting.sort_unstable();
-            for same in wanting.chunk_by(|(a, _), (b, _)| a == b) {
-                let lines = of_key[&same[0].0];
-                let begins = same.iter().map(|&(_, index)| flows[index].start_time_ns);
-                let begins: SmallVec<[i64; 4]> = begins.collect();
-                let times: SmallVec<[i64; 4]> = lines.iter().map(|line| line.time_ns).collect();
-                for (position, line) in match_nearest(&begins, &times, reach) {
-                    let (line, index) = (lines[line], same[position].1);
-                    is_matched[index] = true;
-                    shown[index].push(ShownAt {
-                        firewall: line.firewall,
-                        source_number: line.source_number,
-                        is_weak: kind >= WEAK_KIND,
-                        is_application: line.is_application,
-                    });
-                }
-            }
-        }
+        flows: impl Iterator<Item = FlowIdentity> + Clone,
+    ) -> Sightings {
+        lines.look_for(source, flows, self.tolerance_ns)
     }
 
     /// Returns true where a flow is expected in the logs of a firewall: every category that could
@@ -355,11 +234,12 @@ impl Windows {
     /// Returns true where the logs of a firewall hold a time, or those of the only one.
     fn hold(&self, firewall: u16, kind: EvidenceKind, time_ns: i64) -> bool {
         let of_known = self.of_known.get(usize::from(firewall));
-        of_known.into_iter().chain([&self.of_only_one]).any(|of_firewall| {
+        let holds = |of_firewall: &WindowsOfFirewall| {
             let spans = &of_firewall[kind as usize];
             let after = spans.partition_point(|span| span.0 <= time_ns);
             after > 0 && time_ns <= spans[after - 1].1
-        })
+        };
+        of_known.is_some_and(holds) || holds(&self.of_only_one)
     }
 }
 
@@ -377,30 +257,6 @@ impl EvidenceKind {
         };
         names.iter().any(|name| category.eq_ignore_ascii_case(name))
     }
-}
-
-/// What of a row, sorted by its times, is at most `tolerance_ns` from a span of time.
-fn around<T>(
-    sorted: &[T],
-    time_ns: impl Fn(&T) -> i64,
-    (first_ns, last_ns): (i64, i64),
-    tolerance_ns: i64,
-) -> Range<usize> {
-    let from = first_ns.saturating_sub(tolerance_ns);
-    let to = last_ns.saturating_add(tolerance_ns);
-    let start = sorted.partition_point(|one| time_ns(one) < from);
-    let count = sorted[start..].partition_point(|one| time_ns(one) <= to);
-    start..start + count
-}
-
-/// The position among [`KINDS`] of the flows that a line may match.
-fn kind_of((destination, source_port, _, protocol): &Key) -> usize {
-    let kind = match (destination, source_port) {
-        (Some(_), Some(_)) => 0,
-        (None, _) => 2,
-        (Some(_), None) => WEAK_KIND,
-    };
-    kind + usize::from(protocol.is_none())
 }
 
 impl EvidenceRecord {
@@ -451,29 +307,6 @@ impl EvidenceRecord {
     }
 }
 
-impl Line {
-    fn read(record: &mut RecordBytes<'_>, slots: &[Option<(u32, LogFirewall)>]) -> Option<Self> {
-        let marks = record.byte();
-        let is_set = |bit: u32| marks >> bit & 1 == 1;
-        let source = record.address(is_set(0));
-        let time_ns = record.time();
-        let slot = record.number_u32();
-        let destination = is_set(1).then(|| record.address(is_set(2)));
-        let mut port = || is_set(3).then(|| u16::from_le_bytes(record.array()));
-        let (source_port, destination_port) = (port(), port());
-        let protocol = is_set(4).then(|| record.byte());
-        let (source_number, firewall) = slots[slot as usize]?;
-        Some(Self {
-            source,
-            firewall,
-            time_ns,
-            key: (destination, source_port, destination_port, protocol),
-            source_number,
-            is_application: is_set(5),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -496,6 +329,7 @@ mod tests {
             destination: "10.13.77.6".parse().unwrap(),
             ports: Some((source_port, 1433)),
             protocol: TCP,
+            place: (0, u64::from(source_port)),
             shows_begin: true,
         }
     }
@@ -543,11 +377,15 @@ mod tests {
         evidence: &Evidence,
         lines: &[EvidenceRecord],
         flows: &[FlowIdentity],
-    ) -> Vec<Shown> {
+    ) -> Vec<Vec<ShownAt>> {
         let mut bytes = Vec::new();
         lines.iter().for_each(|line| line.write(&mut bytes));
         let lines = evidence.read_lines(PartitionBytes::of(bytes));
-        evidence.look_for(&lines, "192.168.0.4".parse().unwrap(), flows)
+        let source = "192.168.0.4".parse().unwrap();
+        let sightings = evidence.look_for(&lines, source, flows.iter().copied());
+        let mut in_order = sightings.in_order();
+        let shown = (0..).take(flows.len()).map(|flow| in_order.of(flow).to_vec()).collect();
+        shown
     }
 
     fn words(
@@ -559,7 +397,7 @@ mod tests {
         let names = FirewallNames::new(["azfw"], []);
         let evidence = evidence_of(&sources, &names, tolerance_ns);
         let shown = look_for(&evidence, lines, flows);
-        let word = |(shown, flow): (Shown, &FlowIdentity)| match shown.first() {
+        let word = |(shown, flow): (Vec<ShownAt>, &FlowIdentity)| match shown.first() {
             Some(at) if at.is_weak => Weak,
             Some(_) => Seen,
             None if evidence.covers(flow, 0, false) => NotSeen,

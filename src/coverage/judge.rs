@@ -7,7 +7,8 @@ use ahash::AHashMap;
 use smallvec::SmallVec;
 
 use super::compiled_policy::CompiledPolicy;
-use super::evidence::{Evidence, EvidenceLines, FlowIdentity, Shown};
+use super::evidence::{Evidence, FlowIdentity, ShownAt};
+use super::evidence_lines::EvidenceLines;
 use super::evidence_verdict::{PassedFirewalls, RuleVerdict, Sight};
 use super::firewall_set::FirewallSet;
 use super::flows::ObservedFlow;
@@ -16,9 +17,8 @@ use super::paths::{FlowPaths, PathVerdict};
 use super::places::{AddressSet, CompiledPlaces};
 use super::pool_index::PoolIndex;
 use super::row_verdicts::{Reason, RowVerdict, Sign};
-use super::sums::{Group, Sums, WayKey};
+use super::sums::{Group, Sums, Timeline, WayKey};
 use super::{CoverageTotals, Unobservable, Verdict, Verifier};
-use crate::memory::prefetch_item;
 use crate::net::special::is_platform;
 use crate::routing::NextHopClass;
 use crate::spill::{PartitionBuffers, PartitionBytes};
@@ -32,7 +32,7 @@ pub(super) struct Context<'r> {
     pub(super) evidence: Evidence,
     /// That a flow was recorded at a firewall shows that it passed there.
     pub(super) heeds_records: bool,
-    pub(super) timeline_step_ns: i64,
+    pub(super) timeline: Timeline,
     pub(super) unobservable: Vec<Unobservable>,
     /// Where kept rows stand.
     pub(super) rows: Option<Arc<BlockOrder>>,
@@ -48,6 +48,8 @@ pub(super) struct Judge<'c> {
     pairs: Vec<Pair>,
     /// Positions in `pairs`, by destination.
     pair_index: AHashMap<IpAddr, usize>,
+    /// The flows of the current source that are findings, and the rules that find them.
+    found: Vec<(ObservedFlow, RuleVerdict)>,
 }
 
 /// What the flows from one address to another have in common.
@@ -83,6 +85,7 @@ impl<'c> Judge<'c> {
             rows: PartitionBuffers::new(),
             pairs: Vec::new(),
             pair_index: AHashMap::new(),
+            found: Vec::new(),
         }
     }
 
@@ -93,20 +96,21 @@ impl<'c> Judge<'c> {
 
     /// Judges the flows of a partition, which has all that its sources sent.
     pub(super) fn judge_all(&mut self, flows: &[ObservedFlow], lines: &EvidenceLines) {
-        let mut identities: Vec<FlowIdentity> = Vec::new();
-        for of_source in &by_source_and_time(flows) {
+        for of_source in &by_source(flows) {
             let source = flows[of_source[0] as usize].source;
-            identities.clear();
-            identities.extend(asked_ahead(flows, of_source).map(FlowIdentity::of));
-            let shown = self.context.evidence.look_for(lines, source, &identities);
+            let all = of_source.iter().map(|&place| &flows[place as usize]);
+            let identities = all.clone().map(FlowIdentity::of);
+            let sightings = self.context.evidence.look_for(lines, source, identities);
+            let mut sightings = sightings.in_order();
             self.forget_pairs();
-            for (flow, shown) in asked_ahead(flows, of_source).zip(&shown) {
-                self.judge(flow, shown);
+            for (number, flow) in (0..).zip(all) {
+                self.judge(flow, sightings.of(number));
             }
+            self.add_findings();
         }
     }
 
-    fn judge(&mut self, flow: &ObservedFlow, shown: &Shown) {
+    fn judge(&mut self, flow: &ObservedFlow, shown: &[ShownAt]) {
         let pair = self.pair(flow.source, flow.destination);
         let Self { context, sums, rows: row_verdicts, pairs, .. } = self;
         let pair = &pairs[pair];
@@ -125,8 +129,7 @@ impl<'c> Judge<'c> {
             sums.pools.entry(member).or_default().add(totals);
         }
         if verdict.counts_in_percentages() {
-            let step = flow.start_time_ns.div_euclid(context.timeline_step_ns);
-            sums.add_step(step, verdict, totals);
+            sums.add_step(context.timeline.step_of(flow.start_time_ns), verdict, totals);
         }
         if verdict.counts_in_percentages()
             && let Some(firewall) = &pair.endpoint_behind
@@ -142,11 +145,21 @@ impl<'c> Judge<'c> {
             sums.add_way(pair.way, verdict.is_finding(), totals);
         }
         if verdict.is_finding() {
-            for rule in rules.iter().filter(|rule| rule.verdict.is_finding()) {
-                let code = rule.code.expect("a finding has a code");
-                let key = (rule.rule, code, flow.source, flow.destination);
-                sums.add_finding(key, rule.verdict, rule.is_back, flow);
-            }
+            let found = rules.iter().filter(|rule| rule.verdict.is_finding());
+            self.found.extend(found.map(|rule| (*flow, *rule)));
+        }
+    }
+
+    /// Adds what was found of a source, in the order of time: findings show their first flows.
+    fn add_findings(&mut self) {
+        let Self { found, sums, .. } = self;
+        found.sort_unstable_by(|(a, a_rule), (b, b_rule)| {
+            a.cmp_by_time(b).then_with(|| a_rule.rule.cmp(&b_rule.rule))
+        });
+        for (flow, rule) in found.drain(..) {
+            let code = rule.code.expect("a finding has a code");
+            let key = (rule.rule, code, flow.source, flow.destination);
+            sums.add_finding(key, rule.verdict, rule.is_back, &flow);
         }
     }
 
@@ -255,7 +268,7 @@ impl Context<'_> {
         flow: &ObservedFlow,
         pair: &Pair,
         rules: &[RuleVerdict],
-        shown: &Shown,
+        shown: &[ShownAt],
         verdict: Verdict,
     ) -> RowVerdict {
         let number = |place: usize| u32::try_from(place).expect("a policy is short");
@@ -306,7 +319,7 @@ impl Context<'_> {
         &self,
         flow: &ObservedFlow,
         pair: &Pair,
-        shown: &Shown,
+        shown: &[ShownAt],
     ) -> SmallVec<[RuleVerdict; 4]> {
         let rules = &self.run.policy.rules;
         let is_translated = is_translated(flow, pair, shown);
@@ -369,49 +382,29 @@ impl Context<'_> {
     }
 }
 
-/// Returns the places of each source's flows, in the order of their times.
-///
-/// Times are seldom equal; so numbers are sorted, and not the flows.
-fn by_source_and_time(flows: &[ObservedFlow]) -> Vec<Vec<u32>> {
+/// Returns the places of each source's flows, in order.
+fn by_source(flows: &[ObservedFlow]) -> Vec<Vec<u32>> {
     let mut ranks: AHashMap<IpAddr, usize> = AHashMap::new();
-    let mut of_sources: Vec<Vec<(i64, u32)>> = Vec::new();
+    let mut of_sources: Vec<Vec<u32>> = Vec::new();
+    let mut last: Option<(IpAddr, usize)> = None;
     for (place, flow) in flows.iter().enumerate() {
         let place = u32::try_from(place).expect("a partition has fewer than 2^32 flows");
-        let rank = *ranks.entry(flow.source).or_insert(of_sources.len());
+        let rank = match last {
+            Some((source, rank)) if source == flow.source => rank,
+            _ => *ranks.entry(flow.source).or_insert(of_sources.len()),
+        };
+        last = Some((flow.source, rank));
         if rank == of_sources.len() {
             of_sources.push(Vec::new());
         }
-        of_sources[rank].push((flow.start_time_ns, place));
+        of_sources[rank].push(place);
     }
-    let in_order = |mut of_source: Vec<(i64, u32)>| {
-        of_source.sort_unstable();
-        let equal = of_source.chunk_by_mut(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
-        for same in equal {
-            same.sort_unstable_by_key(|(_, place)| flows[*place as usize].time_order());
-        }
-        of_source.into_iter().map(|(_, place)| place).collect()
-    };
-    of_sources.into_iter().map(in_order).collect()
-}
-
-/// Returns the flows at places, each asked for while those before it are worked on: a core's own
-/// cache does not hold a partition of them.
-fn asked_ahead<'f>(
-    flows: &'f [ObservedFlow],
-    places: &'f [u32],
-) -> impl Iterator<Item = &'f ObservedFlow> {
-    const AHEAD: usize = 12;
-    let ask_for = |&place: &u32| prefetch_item(flows, place as usize);
-    places.iter().take(AHEAD).for_each(ask_for);
-    places.iter().enumerate().map(move |(at, &place)| {
-        places.get(at + AHEAD).into_iter().for_each(ask_for);
-        &flows[place as usize]
-    })
+    of_sources
 }
 
 /// Returns true where a firewall on the way is known to put an address of its own in the sender's
 /// place; one that is not on the way has nothing to answer for there.
-fn is_translated(flow: &ObservedFlow, pair: &Pair, shown: &Shown) -> bool {
+fn is_translated(flow: &ObservedFlow, pair: &Pair, shown: &[ShownAt]) -> bool {
     let by_rule = shown.iter().filter(|shown| shown.is_application);
     pair.is_translated
         || flow.is_translated && flow.recorded_at.iter().any(|one| pair.passed.may_hold(one))

@@ -8,6 +8,7 @@
 mod compiled_policy;
 mod conclusion;
 mod evidence;
+mod evidence_lines;
 mod evidence_verdict;
 mod firewall_evidence;
 mod firewall_logs;

@@ -21,10 +21,8 @@ pub(super) struct Sums {
     by_way: Vec<[CoverageTotals; 2]>,
     ways: Vec<WayKey>,
     way_index: AHashMap<WayKey, usize>,
-    /// By step of the timeline, without those of `open_step`.
-    timeline: BTreeMap<i64, ByVerdict>,
-    /// The step of the latest flow: those of one source come in the order of their times.
-    open_step: Option<(i64, ByVerdict)>,
+    /// By step of the timeline.
+    timeline: Vec<ByVerdict>,
     /// Covered, and shown by a firewall.
     pub(super) seen: CoverageTotals,
     /// By private endpoint and the firewalls before it: flows whose answers no known translation
@@ -33,6 +31,14 @@ pub(super) struct Sums {
     pub(super) findings: AHashMap<FindingKey, FindingSums>,
     /// By position among the pools' members.
     pub(super) pools: BTreeMap<usize, CoverageTotals>,
+}
+
+/// Steps of equal width over the time of all records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeline {
+    pub(super) step_ns: i64,
+    /// In steps since 1970.
+    first_step: i64,
 }
 
 /// The sums of each verdict, by its place among all.
@@ -110,18 +116,8 @@ impl Sums {
     }
 
     /// Adds a flow to a step of the timeline.
-    pub(super) fn add_step(&mut self, step: i64, verdict: Verdict, totals: CoverageTotals) {
-        if self.open_step.as_ref().is_none_or(|(open, _)| *open != step) {
-            self.close_step();
-        }
-        let (_, sums) = self.open_step.get_or_insert((step, ByVerdict::default()));
-        sums.add(verdict, totals);
-    }
-
-    fn close_step(&mut self) {
-        if let Some((step, sums)) = self.open_step.take() {
-            self.timeline.entry(step).or_default().add_all(&sums);
-        }
+    pub(super) fn add_step(&mut self, step: usize, verdict: Verdict, totals: CoverageTotals) {
+        grown(&mut self.timeline, step).add(verdict, totals);
     }
 
     /// Adds a flow to a finding; the flows of one source come in the order of their times.
@@ -155,14 +151,13 @@ impl Sums {
     }
 
     /// Adds the sums of another thread.
-    pub(super) fn absorb(&mut self, mut other: Self) {
-        other.close_step();
+    pub(super) fn absorb(&mut self, other: Self) {
         self.totals.add_all(&other.totals);
         for (rule, sums) in other.by_rule.iter().enumerate() {
             grown(&mut self.by_rule, rule).add_all(sums);
         }
-        for (step, sums) in other.timeline {
-            self.timeline.entry(step).or_default().add_all(&sums);
+        for (step, sums) in other.timeline.iter().enumerate() {
+            grown(&mut self.timeline, step).add_all(sums);
         }
         self.seen.add(other.seen);
         add_all(&mut self.pools, other.pools);
@@ -185,14 +180,10 @@ impl Sums {
         self.by_rule.get(rule).into_iter().flat_map(ByVerdict::all)
     }
 
-    /// Gives out the sums of each verdict that occurs in a step, in the order of both.
-    pub(super) fn take_timeline(&mut self) -> Vec<(i64, Verdict, CoverageTotals)> {
-        self.close_step();
-        let steps = std::mem::take(&mut self.timeline).into_iter();
-        let of_step = |(step, sums): (i64, ByVerdict)| -> Vec<_> {
-            sums.all().map(|(verdict, totals)| (step, verdict, totals)).collect()
-        };
-        steps.flat_map(of_step).collect()
+    /// Returns the sums of each verdict that occurs in a step, in the order of both.
+    pub(super) fn timeline(&self) -> impl Iterator<Item = (usize, Verdict, CoverageTotals)> {
+        let steps = self.timeline.iter().enumerate();
+        steps.flat_map(|(step, sums)| sums.all().map(move |(verdict, all)| (step, verdict, all)))
     }
 
     /// Gives out the sums by way, sorted, with the names that `named` has for them.
@@ -210,6 +201,32 @@ impl Sums {
             }
         }
         by_way.into_iter().collect()
+    }
+}
+
+impl Timeline {
+    /// Makes about sixty steps, each of a whole number of minutes or seconds.
+    pub(super) fn over((first_ns, last_ns): (i64, i64)) -> Self {
+        const STEPS_MAX: i64 = 60;
+        const SECOND: i64 = 1_000_000_000;
+        let span = last_ns.saturating_sub(first_ns);
+        let step_ns = [1, 10, 60, 300, 600, 1800, 3600, 6 * 3600, 86_400, 7 * 86_400]
+            .into_iter()
+            .map(|seconds| seconds * SECOND)
+            .find(|step| span / step < STEPS_MAX)
+            .unwrap_or(30 * 86_400 * SECOND);
+        Self { step_ns, first_step: first_ns.div_euclid(step_ns) }
+    }
+
+    /// The step of a time, which is not before the first.
+    pub(super) fn step_of(&self, time_ns: i64) -> usize {
+        let step = time_ns.div_euclid(self.step_ns) - self.first_step;
+        usize::try_from(step).expect("no flow begins before the first record")
+    }
+
+    /// When a step begins.
+    pub(super) fn start_ns(&self, step: usize) -> i64 {
+        (self.first_step + step as i64).saturating_mul(self.step_ns)
     }
 }
 

@@ -17,7 +17,7 @@ use super::merged_flows::MergedFlows;
 use super::pool_index::PoolIndex;
 use super::row_keeper::RowKeeper;
 use super::row_verdicts::{self, LinkStep, RowNames, RowVerdicts};
-use super::sums::Sums;
+use super::sums::{Sums, Timeline};
 use super::{CoverageReport, FirewallEvidence, Places, Policy, unobservable};
 use crate::classify::{RowSink, WaitingTuples};
 use crate::fib::{Fib, SnapshotTables};
@@ -110,7 +110,7 @@ impl Verifier<'_> {
             pool_members: PoolIndex::of(self.places),
             heeds_records,
             evidence: Evidence::new(&sources, &slots, &self.places.firewall_names, tolerance_ns),
-            timeline_step_ns: timeline_step_ns(gathered.span_ns),
+            timeline: Timeline::over(gathered.span_ns),
             unobservable: unobservable::of_run(self.places, gathered.has_log_flows),
             rows: rows.as_ref().map(RowVerdicts::order),
         };
@@ -325,16 +325,4 @@ fn absorb_links(
     links: &mut PartitionBuffers,
 ) -> io::Result<()> {
     rows.as_mut().map_or(Ok(()), |rows| rows.absorb_links(step, links))
-}
-
-/// A step of the timeline, so that there are about sixty: a whole number of minutes or seconds.
-fn timeline_step_ns((first, last): (i64, i64)) -> i64 {
-    const STEPS_MAX: i64 = 60;
-    const SECOND: i64 = 1_000_000_000;
-    let span = last.saturating_sub(first);
-    [1, 10, 60, 300, 600, 1800, 3600, 6 * 3600, 86_400, 7 * 86_400]
-        .into_iter()
-        .map(|seconds| seconds * SECOND)
-        .find(|step| span / step < STEPS_MAX)
-        .unwrap_or(30 * 86_400 * SECOND)
 }
