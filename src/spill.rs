@@ -290,7 +290,6 @@ impl Drop for Partitions {
 }
 
 impl PartitionBytes {
-    #[cfg(test)]
     pub(crate) fn of(bytes: Vec<u8>) -> Self {
         Self(vec![bytes])
     }
@@ -302,6 +301,10 @@ impl PartitionBytes {
     /// Gives every piece to `each`, and its memory back behind that.
     pub(crate) fn for_each_piece(self, mut each: impl FnMut(&[u8])) {
         self.0.into_iter().for_each(|piece| each(&piece));
+    }
+
+    pub(crate) fn pieces(&self) -> &[Vec<u8>] {
+        &self.0
     }
 
     /// Returns all records behind one another.

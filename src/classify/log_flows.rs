@@ -141,16 +141,16 @@ impl LogFlows {
         mut each: impl FnMut(&MergedFlow<'_>),
     ) {
         const AHEAD: usize = 8;
-        let bytes = &bytes.joined()[..];
-        let order = by_hash(bytes);
-        let place = |entry: u64| (entry & ((1 << PLACE_BITS) - 1)) as usize;
+        let places = RunPlaces::new(bytes);
+        let order = by_hash(&places);
         let mut runs: Vec<Run<'_>> = Vec::new();
         let mut events: Vec<Event> = Vec::new();
         let mut asked = order.iter();
         let mut ask_for_next = || {
             if let Some(&entry) = asked.next() {
-                prefetch(bytes, place(entry));
-                prefetch(bytes, place(entry) + CACHE_LINE_BYTES);
+                let (piece, start) = places.of(entry);
+                prefetch(piece, start);
+                prefetch(piece, start + CACHE_LINE_BYTES);
             }
         };
         (0..AHEAD).for_each(|_| ask_for_next());
@@ -158,8 +158,8 @@ impl LogFlows {
             runs.clear();
             runs.extend(of_hash.iter().map(|&entry| {
                 ask_for_next();
-                let (run, _) = Run::read(&bytes[place(entry)..], &self.contexts);
-                run
+                let (piece, start) = places.of(entry);
+                Run::read(&piece[start..], &self.contexts).0
             }));
             // The records of both ends, mostly: two flows, in any order.
             let are_apart = matches!(&runs[..], [a, b] if a.head.key != b.head.key);
@@ -175,19 +175,52 @@ impl LogFlows {
     }
 }
 
-/// How far into a partition a place may point; the bits above it are a hash's lowest.
+/// How many bits tell the place of a run; those above them are a hash's lowest.
 const PLACE_BITS: u32 = 40;
 
-/// The hash of each run above its start in the partition, in the order of the hashes.
+/// Where the runs of a partition are: in which piece, and how far into it.
+struct RunPlaces {
+    bytes: PartitionBytes,
+    offset_bits: u32,
+}
+
+impl RunPlaces {
+    /// Pieces that are too many to be told apart are copied behind one another.
+    fn new(bytes: PartitionBytes) -> Self {
+        let bits = |count: usize| usize::BITS - count.leading_zeros();
+        let longest = bytes.pieces().iter().map(Vec::len).max().unwrap_or(0);
+        let offset_bits = bits(longest);
+        match offset_bits + bits(bytes.pieces().len()) <= PLACE_BITS {
+            true => Self { bytes, offset_bits },
+            false => {
+                let joined = bytes.joined();
+                Self { offset_bits: PLACE_BITS, bytes: PartitionBytes::of(joined) }
+            }
+        }
+    }
+
+    /// Returns the piece that holds the run of an entry, and where the run starts in it.
+    fn of(&self, entry: u64) -> (&[u8], usize) {
+        let place = entry & ((1 << PLACE_BITS) - 1);
+        let piece = (place >> self.offset_bits) as usize;
+        let start = place & ((1 << self.offset_bits) - 1);
+        (&self.bytes.pieces()[piece], start as usize)
+    }
+}
+
+/// The hash of each run above its place, in the order of the hashes.
 ///
 /// Hashes are spread evenly, so that their highest bits sort them but for a few neighbours.
-fn by_hash(bytes: &[u8]) -> Vec<u64> {
+fn by_hash(places: &RunPlaces) -> Vec<u64> {
     /// About what a run of one or two tuples takes.
     const USUAL_BYTES: usize = 64;
-    let mut runs = Vec::with_capacity(bytes.len() / USUAL_BYTES);
-    for_each_run(bytes, |hash, start, _| {
-        runs.push(u64::from(hash) << PLACE_BITS | start as u64);
-    });
+    let mut runs = Vec::with_capacity(places.bytes.len() / USUAL_BYTES);
+    for (number, piece) in (0..).zip(places.bytes.pieces()) {
+        for_each_run(piece, |hash, start, _| {
+            let place: u64 = number << places.offset_bits | start as u64;
+            runs.push(u64::from(hash) << PLACE_BITS | place);
+        });
+    }
     let bits = (usize::BITS - runs.len().leading_zeros()).clamp(1, u64::BITS - PLACE_BITS);
     let bucket = |run: u64| (run >> (u64::BITS - bits)) as usize;
     let mut ends = vec![0_usize; (1 << bits) + 1];

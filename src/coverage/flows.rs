@@ -40,6 +40,8 @@ pub struct FlowGatherer {
 pub struct ObservedFlows {
     buffers: PartitionBuffers,
     shared: Arc<Shared>,
+    /// A source that is no firewall: most tuples have theirs in common with those before.
+    last_seen: Option<IpAddr>,
     /// The ranks of the inputs' names, by the inputs' numbers, as far as they were met.
     file_numbers: Vec<Option<u32>>,
     /// How observers stand to firewalls, by their numbers, as far as they were met.
@@ -189,10 +191,15 @@ impl RowBuffer for ObservedFlows {
 
     /// Which flows may have legs must be known before the first is judged.
     fn foresee(&mut self, tuples: &SeenTuples) {
+        if self.last_seen == Some(tuples.source) {
+            return;
+        }
         let shared = &self.shared;
         if shared.places.firewall_at(tuples.source).is_some() {
             let target = (tuples.destination, tuples.ports.map(|(_, port)| port), tuples.protocol);
             shared.leg_targets.mark(shared.hasher.hash_one(target));
+        } else {
+            self.last_seen = Some(tuples.source);
         }
     }
 }
@@ -202,6 +209,7 @@ impl ObservedFlows {
         Self {
             buffers: PartitionBuffers::new(),
             shared: shared.clone(),
+            last_seen: None,
             file_numbers: Vec::new(),
             standings: Vec::new(),
             span_ns: (i64::MAX, i64::MIN),
@@ -552,23 +560,26 @@ pub(super) fn joined(
 ) {
     records.sort_unstable_by_key(ObservedFlow::key);
     for of_key in records.chunk_by_mut(|a, b| a.key() == b.key()) {
-        joined_of_key(of_key, &mut each, &mut repeated);
+        let flow_count = join_in_place(of_key, &mut repeated);
+        of_key[..flow_count].iter().copied().for_each(&mut each);
     }
 }
 
-/// As [`joined`], of records that have their 5-tuple in common.
-pub(super) fn joined_of_key(
+/// As [`joined`], of records that have their 5-tuple in common: the flows take the place of the first
+/// records. Returns how many they are.
+pub(super) fn join_in_place(
     records: &mut [ObservedFlow],
-    mut each: impl FnMut(ObservedFlow),
     mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
-) {
-    if let [only] = records {
-        return each(*only);
+) -> usize {
+    if records.len() == 1 {
+        return 1;
     }
     records.sort_unstable_by(ObservedFlow::cmp_by_time);
-    let mut rest = &*records;
-    while let Some(first) = rest.first() {
-        let mut last_end_ns = first.end_time_ns;
+    let mut flow_count = 0;
+    let mut start = 0;
+    while start < records.len() {
+        let rest = &records[start..];
+        let mut last_end_ns = rest[0].end_time_ns;
         let mut length = 1;
         while let Some(record) = rest.get(length)
             && record.start_time_ns <= last_end_ns.saturating_add(SAME_FLOW_NS)
@@ -576,23 +587,32 @@ pub(super) fn joined_of_key(
             last_end_ns = last_end_ns.max(record.end_time_ns);
             length += 1;
         }
-        let (same, after) = rest.split_at(length);
-        rest = after;
-        let stands = (0..same.len()).min_by_key(|&index| rank(&same[index]));
-        let at = stands.expect("a flow has a record");
-        let stands = &same[at];
-        let mut flow = *stands;
-        for (_, other) in same.iter().enumerate().filter(|(index, _)| *index != at) {
-            repeated(other, stands);
-            flow.tuples += other.tuples;
-            flow.recorded_at = flow.recorded_at.union(other.recorded_at);
-            if stands.direction.is_none() && other.direction.is_none() {
-                flow.packets = flow.packets.saturating_add(other.packets);
-                flow.bytes = flow.bytes.saturating_add(other.bytes);
-            }
-        }
-        each(flow);
+        let flow = join_same(&rest[..length], &mut repeated);
+        start += length;
+        records[flow_count] = flow;
+        flow_count += 1;
     }
+    flow_count
+}
+
+/// Joins records of one flow.
+fn join_same(
+    records: &[ObservedFlow],
+    mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
+) -> ObservedFlow {
+    let stands = (0..records.len()).min_by_key(|&index| rank(&records[index]));
+    let stands = stands.expect("a flow has a record");
+    let mut flow = records[stands];
+    for (_, other) in records.iter().enumerate().filter(|(index, _)| *index != stands) {
+        repeated(other, &records[stands]);
+        flow.tuples += other.tuples;
+        flow.recorded_at = flow.recorded_at.union(other.recorded_at);
+        if flow.direction.is_none() && other.direction.is_none() {
+            flow.packets = flow.packets.saturating_add(other.packets);
+            flow.bytes = flow.bytes.saturating_add(other.bytes);
+        }
+    }
+    flow
 }
 
 fn rank(record: &ObservedFlow) -> (u8, i64, u32, u64) {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, RandomState};
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::compiled_policy::CompiledPolicy;
@@ -47,13 +48,17 @@ pub(super) struct Judge<'c> {
     /// What is known of the flows of the current source to each destination.
     pairs: Vec<Pair>,
     /// Positions in `pairs`, by destination.
-    pair_index: AHashMap<IpAddr, usize>,
+    pair_index: HashTable<usize>,
+    hasher: RandomState,
+    /// What the rules say of the current flow.
+    rules: Vec<RuleVerdict>,
     /// The flows of the current source that are findings, and the rules that find them.
     found: Vec<(ObservedFlow, RuleVerdict)>,
 }
 
 /// What the flows from one address to another have in common.
 struct Pair {
+    destination: IpAddr,
     is_platform: bool,
     is_suspect: bool,
     /// The firewalls that one end is an address of: then its flows are legs of some that passed
@@ -84,7 +89,9 @@ impl<'c> Judge<'c> {
             sums: Sums::default(),
             rows: PartitionBuffers::new(),
             pairs: Vec::new(),
-            pair_index: AHashMap::new(),
+            pair_index: HashTable::new(),
+            hasher: RandomState::new(),
+            rules: Vec::new(),
             found: Vec::new(),
         }
     }
@@ -112,17 +119,19 @@ impl<'c> Judge<'c> {
 
     fn judge(&mut self, flow: &ObservedFlow, shown: &[ShownAt]) {
         let pair = self.pair(flow.source, flow.destination);
-        let Self { context, sums, rows: row_verdicts, pairs, .. } = self;
+        let Self { context, sums, rows: row_verdicts, pairs, rules, .. } = self;
         let pair = &pairs[pair];
         let totals = CoverageTotals::of(flow);
-        let rules = context.rule_verdicts(flow, pair, shown);
-        let verdict = context.verdict(flow, pair, &rules);
+        rules.clear();
+        rules.extend(context.rule_verdicts(flow, pair, shown));
+        let rules = &rules[..];
+        let verdict = context.verdict(flow, pair, rules);
         if let (Some(order), Some(row)) = (&context.rows, flow.row) {
-            let verdict = context.row_verdict(flow, pair, &rules, shown, verdict);
+            let verdict = context.row_verdict(flow, pair, rules, shown, verdict);
             row_verdicts.push_to(order.partition(row), |bytes| verdict.write(row, bytes));
         }
         sums.add_verdict(verdict, totals);
-        if verdict == Verdict::Covered && context.is_seen(&rules) {
+        if verdict == Verdict::Covered && context.is_seen(rules) {
             sums.seen.add(totals);
         }
         for &member in &pair.pool_members {
@@ -165,7 +174,9 @@ impl<'c> Judge<'c> {
 
     /// Returns the position of what is known of a pair.
     fn pair(&mut self, source: IpAddr, destination: IpAddr) -> usize {
-        if let Some(&pair) = self.pair_index.get(&destination) {
+        let hash = hash_of(&self.hasher, destination);
+        let is_same = |&pair: &usize| self.pairs[pair].destination == destination;
+        if let Some(&pair) = self.pair_index.find(hash, is_same) {
             return pair;
         }
         if self.pairs.len() >= Self::PAIRS_MAX {
@@ -190,6 +201,7 @@ impl<'c> Judge<'c> {
             context.holds(&context.rules.exemptions[index], both_ways, source, destination)
         });
         let pair = Pair {
+            destination,
             is_platform: is_platform(source) || is_platform(destination),
             is_suspect: places.is_private_endpoint(source),
             leg_of,
@@ -219,9 +231,12 @@ impl<'c> Judge<'c> {
                 .map(Arc::from),
             pool_members: context.pool_members.of_pair(source, destination),
         };
+        let position = self.pairs.len();
         self.pairs.push(pair);
-        self.pair_index.insert(destination, self.pairs.len() - 1);
-        self.pairs.len() - 1
+        let Self { pairs, pair_index, hasher, .. } = self;
+        pair_index
+            .insert_unique(hash, position, |&pair| hash_of(hasher, pairs[pair].destination));
+        position
     }
 
     fn forget_pairs(&mut self) {
@@ -315,18 +330,18 @@ impl Context<'_> {
             })
     }
 
-    fn rule_verdicts(
-        &self,
-        flow: &ObservedFlow,
-        pair: &Pair,
-        shown: &[ShownAt],
-    ) -> SmallVec<[RuleVerdict; 4]> {
+    fn rule_verdicts<'p>(
+        &'p self,
+        flow: &'p ObservedFlow,
+        pair: &'p Pair,
+        shown: &'p [ShownAt],
+    ) -> impl Iterator<Item = RuleVerdict> + use<'p> {
         let rules = &self.run.policy.rules;
         let is_translated = is_translated(flow, pair, shown);
         pair.rules
             .iter()
             .filter(|(index, ..)| is_asked(flow, &rules[*index].ports, rules[*index].protocol))
-            .map(|&(index, path, translated)| {
+            .map(move |&(index, path, translated)| {
                 let wanted = self.rules.wanted[index].as_deref();
                 let recorded_at = match self.heeds_records {
                     true => flow.recorded_at.union(pair.leg_of),
@@ -337,7 +352,6 @@ impl Context<'_> {
                 let path = if is_translated { translated } else { path };
                 RuleVerdict::of(index, &rules[index].via, path, sight, is_expected)
             })
-            .collect()
     }
 
     /// Returns true where the logs of a firewall on the path would have shown a flow.
@@ -379,6 +393,13 @@ impl Context<'_> {
             return Group::OnPremises;
         }
         if self.places.is_internet(address) { Group::Internet } else { Group::Other }
+    }
+}
+
+fn hash_of(hasher: &RandomState, address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => hasher.hash_one(address.to_bits()),
+        IpAddr::V6(address) => hasher.hash_one(address.to_bits()),
     }
 }
 

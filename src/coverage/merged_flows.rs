@@ -1,38 +1,43 @@
 //! The flows of a partition of tuples, as they are merged.
 
-use super::flows::{ObservedFlow, ObservedFlows, joined_of_key};
+use super::flows::{ObservedFlow, ObservedFlows, join_in_place};
 use crate::classify::{MergedFlow, TupleMerger};
 
 /// Flows of one thread on their way from tuples to a judge.
 pub(super) struct MergedFlows {
     observed: ObservedFlows,
-    /// The records of the 5-tuple that is coming in.
-    open: Vec<ObservedFlow>,
     flows: Vec<ObservedFlow>,
+    /// Where the records of the 5-tuple begin that is coming in.
+    open: usize,
 }
 
 impl MergedFlows {
     pub(super) fn new(observed: ObservedFlows) -> Self {
-        Self { observed, open: Vec::new(), flows: Vec::new() }
+        Self { observed, flows: Vec::new(), open: 0 }
     }
 
     /// Adds a flow; those of one 5-tuple come together.
     pub(super) fn push(&mut self, flow: &MergedFlow<'_>, merger: &TupleMerger<'_>) {
         let flow = self.observed.merged(flow, merger);
-        if self.open.first().is_some_and(|open| open.key() != flow.key()) {
-            self.close();
+        if self.flows.get(self.open).is_some_and(|open| open.key() != flow.key()) {
+            self.join_open();
         }
-        self.open.push(flow);
+        self.flows.push(flow);
     }
 
-    /// Gives out the logical flows that they make, to be cleared.
-    pub(super) fn joined(&mut self) -> &mut Vec<ObservedFlow> {
-        self.close();
-        &mut self.flows
+    /// Gives the logical flows that they make to `work`, and forgets them.
+    pub(super) fn take_joined(&mut self, work: impl FnOnce(&mut Vec<ObservedFlow>)) {
+        self.join_open();
+        work(&mut self.flows);
+        self.flows.clear();
+        self.open = 0;
     }
 
-    fn close(&mut self) {
-        joined_of_key(&mut self.open, |flow| self.flows.push(flow), |_, _| ());
-        self.open.clear();
+    fn join_open(&mut self) {
+        let records = &mut self.flows[self.open..];
+        if !records.is_empty() {
+            self.open += join_in_place(records, |_, _| ());
+            self.flows.truncate(self.open);
+        }
     }
 }

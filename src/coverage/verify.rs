@@ -176,22 +176,12 @@ impl Verifier<'_> {
             },
             |(judge, flows, buffers), (tuples, lines)| {
                 merger.merge(tuples, |flow| flows.push(flow, &merger));
-                let flows = flows.joined();
-                if has_legs {
-                    let of_source = |flow: &ObservedFlow| flow.source;
-                    let may_wait = flows.iter().filter(|flow| gathered.may_have_legs(flow));
-                    let sources: AHashSet<IpAddr> = may_wait.map(of_source).collect();
-                    flows.retain(|flow| {
-                        let waits = sources.contains(&flow.source);
-                        if waits {
-                            buffers.push(gathered, flow);
-                        }
-                        !waits
-                    });
-                }
-                let lines = judge.read_lines(lines);
-                judge.judge_all(flows, &lines);
-                flows.clear();
+                flows.take_joined(|flows| {
+                    if has_legs {
+                        let_wait(flows, gathered, buffers);
+                    }
+                    judge.judge_all(flows, &judge.read_lines(lines));
+                });
             },
             |(_, _, buffers)| waiting.absorb(buffers),
         )
@@ -317,6 +307,23 @@ impl WaitingBuffers {
         };
         buffers.push(hash, |bytes| flow.write(bytes));
     }
+}
+
+/// Lets all flows of the sources wait of which one may have a leg.
+fn let_wait(
+    flows: &mut Vec<ObservedFlow>,
+    gathered: &GatheredFlows,
+    buffers: &mut WaitingBuffers,
+) {
+    let may_have_legs = flows.iter().filter(|flow| gathered.may_have_legs(flow));
+    let sources: AHashSet<IpAddr> = may_have_legs.map(|flow| flow.source).collect();
+    flows.retain(|flow| {
+        let waits = sources.contains(&flow.source);
+        if waits {
+            buffers.push(gathered, flow);
+        }
+        !waits
+    });
 }
 
 fn absorb_links(
