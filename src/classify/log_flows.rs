@@ -167,8 +167,11 @@ impl LogFlows {
                 runs.sort_unstable_by_key(|run| (run.head.key, run.head.time_ns));
             }
             for flow in runs.chunk_by(|a, b| a.head.key == b.head.key) {
-                let merged = merged_in_order(flow, &self.contexts)
-                    .unwrap_or_else(|| merged_by_time(flow, &mut events, &self.contexts));
+                let mut sum = RunSum::default();
+                let merged = match flow.iter().all(|run| run.add_to(&mut sum)) {
+                    true => merged_in_order(&flow[0].head, &sum, &self.contexts),
+                    false => merged_by_time(flow, &mut events, &self.contexts),
+                };
                 each(&merged);
             }
         }
@@ -401,31 +404,30 @@ impl<'a> MergedFlow<'a> {
     }
 }
 
-/// Merges the events of a flow's runs as they are read, if each is later than the one before: then
-/// nothing was restarted, and nothing is recorded twice.
+/// Makes a flow of runs whose tuples were each later than the one before: then nothing was restarted,
+/// and nothing is recorded twice.
 #[inline]
-fn merged_in_order<'a>(runs: &[Run<'a>], contexts: &'a LogContexts) -> Option<MergedFlow<'a>> {
-    let RunHead { key, context, encryption, time_ns, first } = runs[0].head;
-    let mut sum = RunSum::default();
-    if !runs.iter().all(|run| run.add_to(&mut sum)) {
-        return None;
-    }
+fn merged_in_order<'a>(
+    head: &RunHead<'a>,
+    sum: &RunSum,
+    contexts: &'a LogContexts,
+) -> MergedFlow<'a> {
     let counters = sum.counters();
-    Some(MergedFlow {
-        key,
-        context: contexts.get(context),
-        context_number: context,
-        encryption,
-        start_time_ns: time_ns,
+    MergedFlow {
+        key: head.key,
+        context: contexts.get(head.context),
+        context_number: head.context,
+        encryption: head.encryption,
+        start_time_ns: head.time_ns,
         end_time_ns: sum.end_time_ns,
         state: sum.state(),
         status: sum.status(),
         counters,
         counter_basis: (counters != Counters::default()).then_some(CounterBasis::Delta),
-        first,
+        first: head.first,
         tuple_count: sum.tuple_count,
         shows_begin: sum.shows_begin,
-    })
+    }
 }
 
 /// Merges the events of a flow's runs in the order of their times, then places. `events` is room
@@ -678,7 +680,9 @@ mod tests {
             for_each_run(&bytes, |_, start, _| runs.push(Run::read(&bytes[start..], &contexts).0));
             runs.sort_unstable_by_key(|run| (run.head.key, run.head.time_ns));
             let sorted = merged_by_time(&runs, &mut Vec::new(), &contexts);
-            let as_read = merged_in_order(&runs, &contexts);
+            let mut sum = RunSum::default();
+            let is_in_order = runs.iter().all(|run| run.add_to(&mut sum));
+            let as_read = is_in_order.then(|| merged_in_order(&runs[0].head, &sum, &contexts));
             times.sort_unstable();
             let are_apart = times.is_sorted_by(|a, b| a < b);
             let are_one_by_one = runs.is_sorted_by(|a, b| {

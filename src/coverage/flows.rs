@@ -230,6 +230,8 @@ impl ObservedFlows {
     /// Takes from a row what verdicts look at.
     fn observed(&mut self, row: &OutputRow<'_>, kept: Option<RowId>) -> ObservedFlow {
         let target_resource_id = row.target_resource_id.unwrap_or_default();
+        let ends = (row.direction, row.source, row.destination);
+        let recorded_at = self.recorded_at(row.observer, row.mac, target_resource_id, ends);
         let flow = ObservedFlow {
             start_time_ns: row.start_time_ns,
             end_time_ns: row.end_time_ns,
@@ -240,7 +242,7 @@ impl ObservedFlows {
             direction: row.direction,
             is_denied: row.status == Some(FlowStatus::Denied),
             shows_begin: row.shows_begin,
-            recorded_at: FirewallSet::default(),
+            recorded_at,
             is_translated: false,
             is_platform: row.label.next_hop_class == NextHopClass::Platform,
             tuples: if row.direction.is_some() { row.record_count } else { 1 },
@@ -250,11 +252,15 @@ impl ObservedFlows {
             record: row.source_record,
             row: kept,
         };
-        let recorded_at = self.recorded_at(row.observer, row.mac, target_resource_id, &flow);
-        self.count(ObservedFlow { recorded_at, ..flow })
+        let (first_ns, last_ns) = self.span_ns;
+        self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.end_time_ns));
+        self.flow_count += 1;
+        self.has_log_flows |= flow.direction.is_some();
+        flow
     }
 
     /// Takes from a flow of a log what verdicts look at.
+    #[inline]
     pub(super) fn merged(
         &mut self,
         flow: &MergedFlow<'_>,
@@ -262,17 +268,24 @@ impl ObservedFlows {
     ) -> ObservedFlow {
         let target_resource_id = flow.context.target_resource_id.as_deref().unwrap_or_default();
         let (input, record) = flow.first;
-        let observed = ObservedFlow {
+        let key = &flow.key;
+        let recorded_at = self.recorded_at(
+            Some(flow.context_number),
+            key.mac,
+            target_resource_id,
+            (key.direction, key.source, key.destination),
+        );
+        ObservedFlow {
             start_time_ns: flow.start_time_ns,
             end_time_ns: flow.end_time_ns,
-            source: flow.key.source,
-            destination: flow.key.destination,
-            ports: flow.key.ports,
-            protocol: flow.key.protocol,
-            direction: flow.key.direction,
+            source: key.source,
+            destination: key.destination,
+            ports: key.ports,
+            protocol: key.protocol,
+            direction: key.direction,
             is_denied: flow.status == Some(FlowStatus::Denied),
             shows_begin: flow.shows_begin,
-            recorded_at: FirewallSet::default(),
+            recorded_at,
             is_translated: false,
             is_platform: merger.is_platform(flow),
             tuples: flow.tuple_count,
@@ -281,10 +294,7 @@ impl ObservedFlows {
             file: self.file_number(input, merger.input_name(flow)),
             record,
             row: None,
-        };
-        let observer = Some(flow.context_number);
-        let recorded_at = self.recorded_at(observer, flow.key.mac, target_resource_id, &observed);
-        ObservedFlow { recorded_at, ..observed }
+        }
     }
 
     /// Adds a flow of a log, with those that were gathered.
@@ -297,14 +307,7 @@ impl ObservedFlows {
         self.buffers.push(self.shared.hasher.hash_one(flow.key()), |bytes| flow.write(bytes));
     }
 
-    fn count(&mut self, flow: ObservedFlow) -> ObservedFlow {
-        let (first_ns, last_ns) = self.span_ns;
-        self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.end_time_ns));
-        self.flow_count += 1;
-        self.has_log_flows |= flow.direction.is_some();
-        flow
-    }
-
+    #[inline]
     fn file_number(&mut self, input: u32, name: &str) -> u32 {
         let files = &self.shared.files;
         *once(&mut self.file_numbers, input, || {
@@ -315,12 +318,13 @@ impl ObservedFlows {
     }
 
     /// Returns the firewall that who recorded a flow stands at.
+    #[inline]
     fn recorded_at(
         &mut self,
         observer: Option<u32>,
         mac: Option<MacAddress>,
         target_resource_id: &str,
-        flow: &ObservedFlow,
+        (direction, source, destination): (Option<FlowDirection>, IpAddr, IpAddr),
     ) -> FirewallSet {
         let observers = &self.shared.firewall_observers;
         let standing = || observers.standing(mac, target_resource_id);
@@ -332,7 +336,7 @@ impl ObservedFlows {
             Standing::Elsewhere => FirewallSet::default(),
             Standing::At(firewall) => FirewallSet::of(firewall),
             Standing::PassesOn(network) => {
-                let local = local_address(flow.direction, flow.source, flow.destination);
+                let local = local_address(direction, source, destination);
                 let at = observers.at_firewall_by_row(network, local, &self.shared.places);
                 at.map_or_else(FirewallSet::default, FirewallSet::of)
             }
@@ -571,10 +575,13 @@ pub(super) fn join_in_place(
     records: &mut [ObservedFlow],
     mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
 ) -> usize {
-    if records.len() == 1 {
-        return 1;
+    match records {
+        [_] => return 1,
+        // Those of both ends, mostly.
+        [a, b] if a.cmp_by_time(b).is_gt() => std::mem::swap(a, b),
+        [_, _] => {}
+        _ => records.sort_unstable_by(ObservedFlow::cmp_by_time),
     }
-    records.sort_unstable_by(ObservedFlow::cmp_by_time);
     let mut flow_count = 0;
     let mut start = 0;
     while start < records.len() {
@@ -595,7 +602,7 @@ pub(super) fn join_in_place(
     flow_count
 }
 
-/// Joins records of one flow.
+/// Joins records of one flow, which are sorted by their times.
 fn join_same(
     records: &[ObservedFlow],
     mut repeated: impl FnMut(&ObservedFlow, &ObservedFlow),
@@ -615,14 +622,14 @@ fn join_same(
     flow
 }
 
-fn rank(record: &ObservedFlow) -> (u8, i64, u32, u64) {
-    let by_observer = match record.direction {
+/// Whose record stands for a flow: the lowest.
+fn rank(record: &ObservedFlow) -> u8 {
+    match record.direction {
         _ if !record.recorded_at.is_empty() => 3,
         Some(FlowDirection::Outbound) => 0,
         None => 1,
         Some(FlowDirection::Inbound) => 2,
-    };
-    (by_observer, record.start_time_ns, record.file, record.record)
+    }
 }
 
 /// Joins legs with the flows that they belong to.
