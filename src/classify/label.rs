@@ -7,7 +7,7 @@ use crate::fib::{Fib, NextHopId, Place, TableId};
 use crate::net::MacAddress;
 use crate::net::special::is_internet;
 use crate::routing::NextHopClass;
-use crate::traffic::{Context, FlowBatch, FlowDirection, Unknown};
+use crate::traffic::{Context, FlowDirection, RowContexts, Unknown};
 
 /// What the routes say about one row, as small numbers; [`Label::columns`] spells it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +42,8 @@ pub enum Observer {
 impl Observer {
     /// Finds who observed the tuples of a context: the NIC with its MAC address, else the NIC or
     /// subnet that its target resource names.
-    pub fn of(fib: &Fib, batch: &FlowBatch, context: &Context) -> Self {
-        let text = |id: Option<_>| id.map(|id| batch.text(id));
+    pub fn of(fib: &Fib, shared: &RowContexts, context: &Context) -> Self {
+        let text = |id: Option<_>| id.map(|id| shared.text(id));
         Self::of_context(
             fib,
             context.mac,
@@ -326,6 +326,7 @@ mod tests {
     use crate::fib::Source;
     use crate::routing::Owners;
     use crate::routing::testing::rows;
+    use crate::traffic::FlowBatch;
     use crate::traffic::SourceFormat;
 
     fn prefix(text: &str) -> Source {
@@ -469,7 +470,7 @@ mod tests {
             target_resource_id: Some(target),
             flow_log_resource_id: None,
         };
-        let observer = |context| Observer::of(&fib, &batch, &context);
+        let observer = |context| Observer::of(&fib, batch.shared(), &context);
         assert_eq!(observer(context), Observer::Table(fib.table_id(0).unwrap()));
         let unknown_mac = Context { mac: Some("000D3AFFFFFF".parse().unwrap()), ..context };
         assert_eq!(observer(unknown_mac), Observer::Table(fib.table_id(1).unwrap()));

@@ -7,7 +7,7 @@ use hashbrown::hash_table::Entry;
 use super::Observer;
 use crate::fib::Fib;
 use crate::net::MacAddress;
-use crate::traffic::{Context, FlowBatch, SourceFormat};
+use crate::traffic::{Context, RowContexts, SourceFormat};
 
 /// Contexts that outlive their batches, by number.
 #[derive(Default)]
@@ -43,16 +43,16 @@ impl LogContexts {
     }
 
     /// Writes the numbers of a batch's contexts to `numbers`, in the order of the batch.
-    pub(super) fn intern_all(&mut self, batch: &FlowBatch, numbers: &mut Vec<u32>) {
+    pub(super) fn intern_all(&mut self, shared: &RowContexts, numbers: &mut Vec<u32>) {
         numbers.clear();
-        for context in batch.contexts() {
-            let number = self.intern(batch, context);
+        for context in shared.contexts() {
+            let number = self.intern(shared, context);
             numbers.push(number);
         }
     }
 
-    fn intern(&mut self, batch: &FlowBatch, context: &Context) -> u32 {
-        let view = ContextView::of(batch, context);
+    fn intern(&mut self, shared: &RowContexts, context: &Context) -> u32 {
+        let view = ContextView::of(shared, context);
         let (contexts, hasher) = (&mut self.contexts, &self.hasher);
         let slot = self.index.entry(
             hasher.hash_one(view),
@@ -83,8 +83,8 @@ struct ContextView<'t> {
 }
 
 impl<'t> ContextView<'t> {
-    fn of(batch: &'t FlowBatch, context: &Context) -> Self {
-        let text = |id: Option<_>| id.map(|id| batch.text(id));
+    fn of(shared: &'t RowContexts, context: &Context) -> Self {
+        let text = |id: Option<_>| id.map(|id| shared.text(id));
         Self {
             format: context.format,
             mac: context.mac,

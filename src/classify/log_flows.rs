@@ -10,13 +10,14 @@ use ahash::RandomState;
 
 use super::CounterBasis;
 use super::log_contexts::{LogContexts, OwnedContext};
-use super::tuple_runs::{Event, Key, Place, Run, RunHead, RunSum, Told, for_each_run, run_end};
+use super::run_batch::{BatchRun, RunBatch};
+use super::tuple_runs::{Event, Key, Place, Run, RunEvents, RunHead, RunSum, Told, for_each_run};
 use crate::memory::{CACHE_LINE_BYTES, prefetch};
 use crate::spill::{
     PARTITION_COUNT, PartitionBuffers, PartitionBytes, Partitions, RecordBytes, ShortRecord,
     SpillRoom, partition_of,
 };
-use crate::traffic::{Counters, FlowBatch, FlowState, FlowStatus};
+use crate::traffic::{Counters, FlowState, FlowStatus};
 
 /// Flows gathered from the tuples of logs.
 ///
@@ -260,45 +261,29 @@ impl TupleBuffers {
         }
     }
 
-    /// Adds every tuple of a batch of input `input`, whose records follow `records_before`. `each`
-    /// is told of every run of neighbours with the same addresses, direction and context: its first
-    /// row, and how many it has.
+    /// Adds every run of a batch of input `input`, whose records follow `records_before`. `each` is
+    /// told of every run.
     pub(super) fn add(
         &mut self,
-        batch: &FlowBatch,
+        batch: &RunBatch,
         input: u32,
         records_before: u64,
         keys: &TupleKeys,
-        mut each: impl FnMut(usize, usize),
+        mut each: impl FnMut(&BatchRun),
     ) {
-        let (first_ns, last_ns) = self.span_ns;
-        self.span_ns = batch
-            .time_ns
-            .iter()
-            .fold((first_ns, last_ns), |(first, last), &time| (first.min(time), last.max(time)));
+        let shared = batch.shared();
         // Neighbours often have their sender in common.
         let mut last: Option<(IpAddr, usize)> = None;
-        let mut start = 0;
-        while start < batch.len() {
-            let end = run_end(batch, start);
-            let (source, destination) = (batch.source[start], batch.destination[start]);
-            let ports = batch.ports(start);
+        for (run, events) in batch.runs() {
+            self.span_ns = (self.span_ns.0.min(run.time_ns), self.span_ns.1.max(run.until_ns));
+            let &BatchRun { source, destination, ports, protocol, direction, .. } = run;
             let head = RunHead {
-                key: Key {
-                    source,
-                    destination,
-                    ports,
-                    protocol: batch.protocol[start],
-                    direction: batch.direction[start],
-                    mac: None,
-                },
-                context: self.of_batch[batch.context[start].index()],
-                encryption: batch.encryption[start].map(|id| batch.text(id).as_bytes()),
-                time_ns: batch.time_ns[start],
-                first: (input, records_before + u64::from(batch.record[start]) + 1),
+                key: Key { source, destination, ports, protocol, direction, mac: None },
+                context: self.of_batch[run.context.index()],
+                encryption: run.encryption.map(|id| shared.text(id).as_bytes()),
+                time_ns: run.time_ns,
+                first: (input, records_before + u64::from(run.record) + 1),
             };
-            let events = (start..end)
-                .map(|row| (batch.time_ns[row] - batch.time_ns[start], Told::of_row(batch, row)));
             let hash = Place { source, destination, ports }.hash(&keys.hasher);
             let partition = match (&keys.of_sender, last) {
                 (None, _) => partition_of(hash),
@@ -306,9 +291,8 @@ impl TupleBuffers {
                 (Some(hasher), _) => partition_of(hasher.hash_one(source)),
             };
             last = Some((source, partition));
-            self.buffers.push_to(partition, |bytes| head.write(hash, events, bytes));
-            each(start, end - start);
-            start = end;
+            self.buffers.push_to(partition, |bytes| head.write(hash, &events, bytes));
+            each(run);
         }
     }
 }
@@ -369,8 +353,9 @@ impl<'a> MergedFlow<'a> {
             time_ns: self.start_time_ns,
             first: self.first,
         };
-        let told = Told::of(self.state, self.status, &self.counters);
-        head.write(0, std::iter::once((0, told)), bytes);
+        let mut told = Vec::new();
+        Told::of(self.state, self.status, &self.counters).write(0, &mut told);
+        head.write(0, &RunEvents { count: 1, bytes: &told }, bytes);
         let mut rest = ShortRecord::new();
         rest.put_time(self.end_time_ns);
         rest.put_number(self.tuple_count);
@@ -528,7 +513,7 @@ fn added(a: &Counters, b: &Counters) -> Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traffic::{Context, SourceFormat};
+    use crate::traffic::{Context, RowContexts, SourceFormat};
     use CounterBasis::{Delta, RestartCumulative};
     use FlowState::{Begin, Continue, Deny, End};
     use proptest::prelude::*;
@@ -625,8 +610,8 @@ mod tests {
     }
 
     fn contexts() -> LogContexts {
-        let mut batch = FlowBatch::default();
-        batch.push_context(Context {
+        let mut shared = RowContexts::default();
+        shared.push_context(Context {
             format: SourceFormat::VnetV4,
             mac: None,
             acl_group: None,
@@ -635,7 +620,7 @@ mod tests {
             flow_log_resource_id: None,
         });
         let mut contexts = LogContexts::default();
-        contexts.intern_all(&batch, &mut Vec::new());
+        contexts.intern_all(&shared, &mut Vec::new());
         contexts
     }
 
@@ -668,13 +653,16 @@ mod tests {
                 let time_ns = start_ms * MS;
                 let head = RunHead { key, context: 0, encryption: None, time_ns, first };
                 let mut after_ms = 0;
-                let events = events.iter().enumerate().map(|(at, &(later_ms, state, counter))| {
+                let mut told = Vec::new();
+                for (at, &(later_ms, state, counter)) in events.iter().enumerate() {
                     after_ms += if at == 0 { 0 } else { i64::from(later_ms) };
                     times.push(start_ms + after_ms);
                     let counters = Counters { bytes_sent: counter, ..Counters::default() };
-                    (after_ms * MS, Told::of(FlowState::OR_NONE[state], None, &counters))
-                });
-                head.write(0, events.collect::<Vec<_>>().into_iter(), &mut bytes);
+                    let state = FlowState::OR_NONE[state];
+                    Told::of(state, None, &counters).write(after_ms * MS, &mut told);
+                }
+                let all = RunEvents { count: events.len() as u8, bytes: &told };
+                head.write(0, &all, &mut bytes);
             }
             let mut runs = Vec::new();
             for_each_run(&bytes, |_, start, _| runs.push(Run::read(&bytes[start..], &contexts).0));

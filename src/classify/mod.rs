@@ -13,6 +13,7 @@ mod packet_flows;
 mod pipeline;
 mod rounds;
 mod rows;
+mod run_batch;
 mod summary;
 mod totals;
 mod tuple_runs;
@@ -25,6 +26,6 @@ pub use output::{
     ReplayColumns, RowBuffer, RowSink, SeenTuples,
 };
 pub use pipeline::{Classifier, ClassifyOptions, InputsError};
+pub use summary::{InputSummary, NextHopSummary, Summary, Totals};
 pub(crate) use waiting_tuples::TupleMerger;
 pub use waiting_tuples::WaitingTuples;
-pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

@@ -12,16 +12,18 @@ use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers, Tu
 use super::packet_flows::{GatheredFlows, InputShare, PacketFlows, Seeds, SortedPackets};
 use super::rounds::{Round, Rounds, Turn};
 use super::rows::{SourcePlace, batch_row, merged_flow_row, packet_flow_row};
+use super::run_batch::RunBatch;
 use super::totals::{NamedTotals, RunTotals};
 use super::waiting_tuples::{TupleMerger, WaitingTuples};
 use super::{
-    InputSummary, Label, LabelColumns, Observer, RecordKind, RowBuffer, RowSink, SeenTuples, Summary,
+    InputSummary, Label, LabelColumns, Observer, RecordKind, RowBuffer, RowSink, SeenTuples,
+    Summary,
 };
 use crate::fib::Fib;
 use crate::spill::{HeldMemory, PARTITION_COUNT, PartitionBuffers, SpillRoom, for_each_partition};
 use crate::traffic::{
-    Chunk, ChunkPart, DecodeOptions, Decoder, FlowBatch, InputName, SourceFormat, Tally,
-    TrafficReader, Unknown,
+    Chunk, ChunkPart, DecodeOptions, Decoder, FlowBatch, InputName, RowContexts, SourceFormat,
+    Tally, TrafficReader, Unknown,
 };
 
 /// How a run classifies.
@@ -315,7 +317,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let worker_count = workers.len();
         workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
             let (chunk, part) = share_of(index, worker_count, chunks.len());
-            worker.decode(&chunks[chunk], part);
+            worker.decode(&chunks[chunk], part, work);
         });
         // A record's number in its input is known once all chunks before it are decoded.
         let mut records_before = summary.tally.records_read;
@@ -326,7 +328,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let name = summary.name.as_str();
         if work == Work::GatherTuples {
             for worker in &mut *workers {
-                self.log_flows.contexts.intern_all(&worker.batch, &mut worker.tuples.of_batch);
+                let numbers = &mut worker.tuples.of_batch;
+                self.log_flows.contexts.intern_all(worker.runs.shared(), numbers);
             }
         }
         let keys = self.log_flows.keys();
@@ -565,7 +568,9 @@ impl Wanted {
 /// The working memory of one thread.
 struct Worker<B> {
     decoder: Decoder,
+    /// What a chunk holds, as rows or as runs of tuples.
     batch: FlowBatch,
+    runs: RunBatch,
     tally: Tally,
     observers: Vec<Observer>,
     records_before: u64,
@@ -580,6 +585,7 @@ impl<B: RowBuffer> Worker<B> {
         Self {
             decoder: Decoder::new(&options.decode),
             batch: FlowBatch::default(),
+            runs: RunBatch::default(),
             tally: Tally::default(),
             observers: Vec::new(),
             records_before: 0,
@@ -590,10 +596,15 @@ impl<B: RowBuffer> Worker<B> {
         }
     }
 
-    fn decode(&mut self, chunk: &Chunk, part: ChunkPart) {
-        self.batch.clear();
-        self.tally.clear();
-        self.decoder.decode_part(chunk, part, &mut self.batch, &mut self.tally);
+    fn decode(&mut self, chunk: &Chunk, part: ChunkPart, work: Work) {
+        let Self { decoder, batch, runs, tally, .. } = self;
+        batch.clear();
+        runs.clear();
+        tally.clear();
+        match work {
+            Work::GatherTuples => decoder.visit_tuples(chunk, part, runs, tally),
+            _ => decoder.decode_part(chunk, part, batch, tally),
+        }
     }
 
     fn gather(&mut self, chunk: &Chunk, input: u32, flows: &mut PacketFlows) {
@@ -645,7 +656,7 @@ impl<B: RowBuffer> Worker<B> {
     }
 
     fn label(&mut self, fib: &Fib, kind: RecordKind, (input, name): (u32, &str), wanted: Wanted) {
-        self.find_observers(fib);
+        find_observers(fib, self.batch.shared(), &mut self.observers);
         for row in 0..self.batch.len() {
             let label = self.label_of(fib, kind, row);
             count_labelled(&mut self.tally, label.unknown, 1);
@@ -663,21 +674,20 @@ impl<B: RowBuffer> Worker<B> {
     /// The books count tuples as they come, runs of the same label at once; their flows are
     /// labelled once merged.
     fn gather_tuples(&mut self, fib: &Fib, input: u32, keys: &TupleKeys) {
-        self.find_observers(fib);
-        let Self { tuples, batch, observers, tally, records_before, rows, .. } = self;
+        find_observers(fib, self.runs.shared(), &mut self.observers);
+        let Self { tuples, runs, observers, tally, records_before, rows, .. } = self;
         let mut local_end = None;
-        tuples.add(batch, input, *records_before, keys, |row, count| {
-            let observer = observers[batch.context[row].index()];
-            let (source, destination) = (batch.source[row], batch.destination[row]);
-            let direction = batch.direction[row];
-            let ends = (source, destination);
-            let unknown = Label::unknown_of_tuple(fib, observer, direction, ends, &mut local_end);
-            count_labelled(tally, unknown, count as u64);
+        tuples.add(runs, input, *records_before, keys, |run| {
+            let observer = observers[run.context.index()];
+            let ends = (run.source, run.destination);
+            let local_end = &mut local_end;
+            let unknown = Label::unknown_of_tuple(fib, observer, run.direction, ends, local_end);
+            count_labelled(tally, unknown, run.tuple_count.into());
             rows.foresee(&SeenTuples {
-                source,
-                destination,
-                ports: batch.ports(row),
-                protocol: batch.protocol[row],
+                source: run.source,
+                destination: run.destination,
+                ports: run.ports,
+                protocol: run.protocol,
             });
         });
     }
@@ -692,13 +702,6 @@ impl<B: RowBuffer> Worker<B> {
         self.rows.push(&merged_flow_row(flow, label, name));
     }
 
-    fn find_observers(&mut self, fib: &Fib) {
-        self.observers.clear();
-        let batch = &self.batch;
-        self.observers
-            .extend(batch.contexts().iter().map(|context| Observer::of(fib, batch, context)));
-    }
-
     fn label_of(&self, fib: &Fib, kind: RecordKind, row: usize) -> Label {
         let batch = &self.batch;
         let (source, destination) = (batch.source[row], batch.destination[row]);
@@ -710,7 +713,8 @@ impl<B: RowBuffer> Worker<B> {
     }
 
     fn first_format(&self) -> Option<SourceFormat> {
-        self.batch.contexts().first().map(|context| context.format)
+        let mut contexts = self.batch.contexts().iter().chain(self.runs.shared().contexts());
+        contexts.next().map(|context| context.format)
     }
 }
 
@@ -742,6 +746,11 @@ fn share_of(worker: usize, worker_count: usize, chunk_count: usize) -> (usize, C
     let first = first_worker_of(chunk);
     let part = ChunkPart { index: worker - first, count: first_worker_of(chunk + 1) - first };
     (chunk, part)
+}
+
+fn find_observers(fib: &Fib, shared: &RowContexts, observers: &mut Vec<Observer>) {
+    observers.clear();
+    observers.extend(shared.contexts().iter().map(|context| Observer::of(fib, shared, context)));
 }
 
 fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {

@@ -115,9 +115,9 @@ pub(super) fn merged_flow_row<'a>(
         direction: key.direction,
         state: flow.state,
         status: flow.status,
-        encryption: flow.encryption.map(|text| {
-            std::str::from_utf8(text).expect("was written from a text")
-        }),
+        encryption: flow
+            .encryption
+            .map(|text| std::str::from_utf8(text).expect("was written from a text")),
         counters: flow.counters,
         counter_basis: flow.counter_basis,
         mac: key.mac,

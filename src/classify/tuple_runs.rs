@@ -9,7 +9,7 @@ use ahash::RandomState;
 
 use super::log_contexts::LogContexts;
 use crate::net::MacAddress;
-use crate::traffic::{Counters, FlowBatch, FlowDirection, FlowState, FlowStatus};
+use crate::traffic::{Counters, FlowDirection, FlowState, FlowStatus};
 
 /// What makes tuples one flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +63,13 @@ pub(super) struct Run<'b> {
     events: &'b [u8],
 }
 
+/// The tuples of a run, as [`Told::write`] writes them.
+#[derive(Clone, Copy)]
+pub(super) struct RunEvents<'b> {
+    pub(super) count: u8,
+    pub(super) bytes: &'b [u8],
+}
+
 /// What tuples add up to whose times are in order.
 #[derive(Debug, Default)]
 pub(super) struct RunSum {
@@ -87,7 +94,7 @@ pub(super) struct Told {
     are_there: u8,
 }
 
-const MS: i64 = 1_000_000;
+pub(super) const MS: i64 = 1_000_000;
 
 impl Place {
     /// Hashes it in few steps: addresses of version 4 are one word.
@@ -102,27 +109,6 @@ impl Place {
             (source, destination) => hasher.hash_one((source, destination, ports)),
         }
     }
-}
-
-/// Returns the row behind the run that starts at row `start`: neighbours of one flow whose records
-/// follow each other, and whose times are whole milliseconds behind the first.
-pub(super) fn run_end(batch: &FlowBatch, start: usize) -> usize {
-    let last = batch.len().min(start + usize::from(u8::MAX));
-    let continues = |row: usize| {
-        let since_ns = batch.time_ns[row].wrapping_sub(batch.time_ns[start]);
-        batch.source_port[row] == batch.source_port[start]
-            && batch.source[row] == batch.source[start]
-            && batch.destination[row] == batch.destination[start]
-            && batch.ports(row) == batch.ports(start)
-            && batch.protocol[row] == batch.protocol[start]
-            && batch.direction[row] == batch.direction[start]
-            && batch.encryption[row] == batch.encryption[start]
-            && batch.context[row] == batch.context[start]
-            && u64::from(batch.record[row]) == u64::from(batch.record[start]) + (row - start) as u64
-            && since_ns % MS == 0
-            && u32::try_from(since_ns / MS).is_ok()
-    };
-    (start + 1..last).find(|&row| !continues(row)).unwrap_or(last)
 }
 
 /// Bits of a run's marks.
@@ -155,12 +141,7 @@ const RECORD_MAX: u64 = (1 << 48) - 1;
 impl RunHead<'_> {
     /// Appends a run: each event tells how long after the first it was.
     #[inline]
-    pub(super) fn write(
-        &self,
-        hash: u64,
-        events: impl ExactSizeIterator<Item = (i64, Told)>,
-        bytes: &mut Vec<u8>,
-    ) {
+    pub(super) fn write(&self, hash: u64, events: &RunEvents<'_>, bytes: &mut Vec<u8>) {
         let Key { source, destination, ports, protocol, direction, .. } = self.key;
         let direction = direction.map_or(0, |direction| 1 + direction as u8);
         let mut marks = direction << DIRECTION_SHIFT;
@@ -174,7 +155,6 @@ impl RunHead<'_> {
         ] {
             marks |= if is_set { mark } else { 0 };
         }
-        let count = u8::try_from(events.len()).expect("a run is at most so long");
         let (from, to) = ports.unwrap_or_default();
         let v4 = |address: IpAddr| match address {
             IpAddr::V4(address) => u32::from_le_bytes(address.octets()),
@@ -185,7 +165,7 @@ impl RunHead<'_> {
         let start = bytes.len();
         // Words, since what is stored by bytes and copied at once is waited for.
         let words = [
-            u64::from(hash as u32) | u64::from(count) << 48 | u64::from(marks) << 56,
+            u64::from(hash as u32) | u64::from(events.count) << 48 | u64::from(marks) << 56,
             u64::from(self.context) | u64::from(input) << 32,
             self.time_ns.cast_unsigned(),
             record
@@ -205,9 +185,7 @@ impl RunHead<'_> {
             bytes.extend_from_slice(&length.to_le_bytes());
         }
         bytes.extend_from_slice(text);
-        for (after_ns, told) in events {
-            told.write(after_ns, bytes);
-        }
+        bytes.extend_from_slice(events.bytes);
         let length = u16::try_from(bytes.len() - start).expect("255 events are below 64 KiB");
         bytes[start + 4..start + 6].copy_from_slice(&length.to_le_bytes());
     }
@@ -247,25 +225,10 @@ impl Told {
         Self { state, status, numbers: all.map(|counter| counter.unwrap_or(0)), are_there }
     }
 
-    #[inline]
-    pub(super) fn of_row(batch: &FlowBatch, row: usize) -> Self {
-        Self {
-            state: batch.state[row],
-            status: batch.status[row],
-            numbers: [
-                batch.packets_sent[row],
-                batch.bytes_sent[row],
-                batch.packets_received[row],
-                batch.bytes_received[row],
-            ],
-            are_there: batch.flags[row].counters(),
-        }
-    }
-
     /// Appends it: marks, milliseconds, packets and bytes, each in the bytes that its form has for
     /// them.
     #[inline]
-    fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
+    pub(super) fn write(&self, after_ns: i64, bytes: &mut Vec<u8>) {
         let after_ms = u32::try_from(after_ns / MS).expect("a run is at most so long");
         let [packets_sent, bytes_sent, packets_received, bytes_received] = self.numbers;
         let (packets, all_bytes) = (packets_sent | packets_received, bytes_sent | bytes_received);
@@ -479,17 +442,11 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traffic::{Context, Row, SourceFormat};
+    use crate::traffic::{Context, RowContexts, SourceFormat};
 
-    fn contexts(batch: &FlowBatch) -> LogContexts {
-        let mut contexts = LogContexts::default();
-        contexts.intern_all(batch, &mut Vec::new());
-        contexts
-    }
-
-    fn batch_of(change: &[fn(&mut Row)]) -> FlowBatch {
-        let mut batch = FlowBatch::default();
-        let context = batch.push_context(Context {
+    fn contexts() -> LogContexts {
+        let mut shared = RowContexts::default();
+        shared.push_context(Context {
             format: SourceFormat::VnetV4,
             mac: Some("000D3A000001".parse().unwrap()),
             acl_group: None,
@@ -497,59 +454,14 @@ mod tests {
             target_resource_id: None,
             flow_log_resource_id: None,
         });
-        let encryption = Some(batch.push_text("NX"));
-        for (record, change) in (0..).zip(change) {
-            let mut row = Row {
-                record,
-                time_ns: 1_000_000_000,
-                source: "10.0.0.4".parse().unwrap(),
-                destination: "10.1.0.4".parse().unwrap(),
-                ports: Some((5000, 443)),
-                protocol: 6,
-                opens_connection: false,
-                counters: Counters::default(),
-                direction: Some(FlowDirection::Inbound),
-                state: Some(FlowState::Begin),
-                status: Some(FlowStatus::Allowed),
-                encryption,
-                context,
-            };
-            change(&mut row);
-            batch.push(&row);
-        }
-        batch
-    }
-
-    #[test]
-    fn a_run_ends_where_a_tuple_is_of_another_flow_or_its_time_or_record_cannot_be_told() {
-        let same: fn(&mut Row) = |_| ();
-        let ends: [fn(&mut Row); 12] = [
-            |row| row.source = "10.0.0.5".parse().unwrap(),
-            |row| row.destination = "fd00::1".parse().unwrap(),
-            |row| row.ports = Some((5001, 443)),
-            |row| row.ports = Some((5000, 80)),
-            |row| row.ports = None,
-            |row| row.protocol = 17,
-            |row| row.direction = Some(FlowDirection::Outbound),
-            |row| row.encryption = None,
-            |row| row.record += 1,
-            |row| row.time_ns += 1,
-            |row| row.time_ns -= 1_000_000,
-            |row| row.time_ns += 1_000_000 << 32,
-        ];
-        for (number, end) in ends.into_iter().enumerate() {
-            let batch = batch_of(&[same, |row| row.time_ns += 5_000_000, end, same]);
-            assert_eq!(run_end(&batch, 0), 2, "change {number}");
-        }
-        assert_eq!(run_end(&batch_of(&[same; 300]), 0), 255);
-        assert_eq!(run_end(&batch_of(&[same; 300]), 255), 300);
-        assert_eq!(run_end(&batch_of(&[same]), 0), 1);
+        let mut contexts = LogContexts::default();
+        contexts.intern_all(&shared, &mut Vec::new());
+        contexts
     }
 
     #[test]
     fn what_is_written_of_a_run_is_read_back_with_null_and_zero_apart() {
-        let batch = batch_of(&[|_| ()]);
-        let contexts = contexts(&batch);
+        let contexts = contexts();
         let counters = |numbers: [Option<u64>; 4]| Counters {
             packets_sent: numbers[0],
             bytes_sent: numbers[1],
@@ -600,10 +512,12 @@ mod tests {
             let time_ns = i64::MIN;
             let first = (u32::MAX, RECORD_MAX - 9);
             let head = RunHead { key, context: 0, encryption, time_ns, first };
-            let after = events.iter().map(|(after_ms, (state, status, counters))| {
-                (after_ms * MS, Told::of(*state, *status, counters))
-            });
-            head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, after, &mut bytes);
+            let mut told = Vec::new();
+            for (after_ms, (state, status, counters)) in &events {
+                Told::of(*state, *status, counters).write(after_ms * MS, &mut told);
+            }
+            let all = RunEvents { count: events.len() as u8, bytes: &told };
+            head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, &all, &mut bytes);
             heads.push(head);
         }
         let mut found = Vec::new();

@@ -12,9 +12,7 @@ use super::input_hashes::InputHashes;
 use super::progress::Progress;
 use super::values::SkipLimit;
 use super::{Console, ExitCode};
-use crate::classify::{
-    Classifier, ClassifyOptions, InputsError, RowSink, Summary, WaitingTuples,
-};
+use crate::classify::{Classifier, ClassifyOptions, InputsError, RowSink, Summary, WaitingTuples};
 use crate::fib::Fib;
 use crate::spill::SpillRoom;
 use crate::traffic::{

@@ -234,8 +234,7 @@ impl<'c> Judge<'c> {
         let position = self.pairs.len();
         self.pairs.push(pair);
         let Self { pairs, pair_index, hasher, .. } = self;
-        pair_index
-            .insert_unique(hash, position, |&pair| hash_of(hasher, pairs[pair].destination));
+        pair_index.insert_unique(hash, position, |&pair| hash_of(hasher, pairs[pair].destination));
         position
     }
 

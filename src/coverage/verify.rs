@@ -9,9 +9,7 @@ use ahash::AHashSet;
 use super::compiled_policy::CompiledPolicy;
 use super::evidence::Evidence;
 use super::firewall_evidence::GatheredEvidence;
-use super::flows::{
-    FlowGatherer, GatheredFlows, ObservedFlow, ObservedFlows, joined, link_legs,
-};
+use super::flows::{FlowGatherer, GatheredFlows, ObservedFlow, ObservedFlows, joined, link_legs};
 use super::judge::{Context, Judge};
 use super::merged_flows::MergedFlows;
 use super::pool_index::PoolIndex;
@@ -310,11 +308,7 @@ impl WaitingBuffers {
 }
 
 /// Lets all flows of the sources wait of which one may have a leg.
-fn let_wait(
-    flows: &mut Vec<ObservedFlow>,
-    gathered: &GatheredFlows,
-    buffers: &mut WaitingBuffers,
-) {
+fn let_wait(flows: &mut Vec<ObservedFlow>, gathered: &GatheredFlows, buffers: &mut WaitingBuffers) {
     let may_have_legs = flows.iter().filter(|flow| gathered.may_have_legs(flow));
     let sources: AHashSet<IpAddr> = may_have_legs.map(|flow| flow.source).collect();
     flows.retain(|flow| {

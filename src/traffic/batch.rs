@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::net::MacAddress;
+use super::{Context, ContextId, RowContexts, TextId, TupleSink};
 
 /// Rows of recorded traffic as columns, all of the same length: packets of a capture, or tuples of
 /// a flow log.
@@ -47,8 +47,7 @@ pub struct FlowBatch {
     pub encryption: Vec<Option<TextId>>,
     /// What the row shares with its neighbours, by [`context`](Self::context).
     pub context: Vec<ContextId>,
-    contexts: Vec<Context>,
-    texts: Texts,
+    shared: RowContexts,
 }
 
 /// One row on its way into a [`FlowBatch`].
@@ -94,31 +93,6 @@ pub struct Counters {
     /// Bytes from destination to source.
     pub bytes_received: Option<u64>,
 }
-
-/// What many rows share: the capture, or the log record, its rule and its observer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Context {
-    /// Where the rows come from.
-    pub format: SourceFormat,
-    /// The NIC that observed the flow.
-    pub mac: Option<MacAddress>,
-    /// `aclID`; `None` for NSG logs, and where a cut record never told it.
-    pub acl_group: Option<TextId>,
-    /// `rule`.
-    pub acl_rule: Option<TextId>,
-    /// `targetResourceID`, or the NSG's `resourceId`.
-    pub target_resource_id: Option<TextId>,
-    /// `flowLogResourceID`.
-    pub flow_log_resource_id: Option<TextId>,
-}
-
-/// Index of a [`Context`] in its batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ContextId(u32);
-
-/// Index of a text in its batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TextId(u32);
 
 /// Bits of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,8 +174,7 @@ impl FlowBatch {
     /// Removes every row, context and text, and keeps the memory.
     pub fn clear(&mut self) {
         self.truncate(0);
-        self.contexts.clear();
-        self.texts.clear();
+        self.shared.clear();
     }
 
     /// Keeps the first `len` rows.
@@ -297,66 +270,54 @@ impl FlowBatch {
         }
     }
 
-    /// Stores a context.
-    ///
-    /// # Panics
-    ///
-    /// Past `u32::MAX` contexts, which a chunk of bounded size cannot hold.
+    /// Returns what rows share.
+    pub fn shared(&self) -> &RowContexts {
+        &self.shared
+    }
+
+    /// Stores a context, as [`RowContexts::push_context`].
     pub fn push_context(&mut self, context: Context) -> ContextId {
-        self.contexts.push(context);
-        ContextId(index_u32(self.contexts.len() - 1))
+        self.shared.push_context(context)
     }
 
-    /// Returns a context of this batch.
-    ///
-    /// # Panics
-    ///
-    /// When the identifier is of another batch and out of range.
+    /// Returns a context of this batch, as [`RowContexts::context`].
     pub fn context(&self, id: ContextId) -> &Context {
-        &self.contexts[id.0 as usize]
-    }
-
-    /// Returns a context of this batch for changing: a log record may tell its MAC address after
-    /// its tuples.
-    ///
-    /// # Panics
-    ///
-    /// When the identifier is of another batch and out of range.
-    pub fn context_mut(&mut self, id: ContextId) -> &mut Context {
-        &mut self.contexts[id.0 as usize]
+        self.shared.context(id)
     }
 
     /// Returns the contexts in the order of [`ContextId::index`].
     pub fn contexts(&self) -> &[Context] {
-        &self.contexts
+        self.shared.contexts()
     }
 
-    /// Stores a text.
-    ///
-    /// # Panics
-    ///
-    /// Past 4 GiB of text, which a chunk of bounded size cannot hold.
+    /// Stores a text, as [`RowContexts::push_text`].
     pub fn push_text(&mut self, text: &str) -> TextId {
-        self.texts.push(text)
+        self.shared.push_text(text)
     }
 
-    /// Stores a text unless one of the last few texts stored is the same; for columns of few
-    /// distinct words.
-    ///
-    /// # Panics
-    ///
-    /// As [`push_text`](Self::push_text).
-    pub fn intern_text(&mut self, text: &str) -> TextId {
-        self.texts.find_recent(text).unwrap_or_else(|| self.texts.push(text))
-    }
-
-    /// Returns a text of this batch.
-    ///
-    /// # Panics
-    ///
-    /// When the identifier is of another batch and out of range.
+    /// Returns a text of this batch, as [`RowContexts::text`].
     pub fn text(&self, id: TextId) -> &str {
-        self.texts.get(id)
+        self.shared.text(id)
+    }
+}
+
+impl TupleSink for FlowBatch {
+    type Place = usize;
+
+    fn shared(&mut self) -> &mut RowContexts {
+        &mut self.shared
+    }
+
+    fn push(&mut self, tuple: &Row) {
+        self.push(tuple);
+    }
+
+    fn place(&mut self) -> usize {
+        self.len()
+    }
+
+    fn go_back(&mut self, place: usize) {
+        self.truncate(place);
     }
 }
 
@@ -364,13 +325,6 @@ impl Counters {
     /// The counters of one packet of `bytes` bytes.
     pub fn packet(bytes: u64) -> Self {
         Self { packets_sent: Some(1), bytes_sent: Some(bytes), ..Self::default() }
-    }
-}
-
-impl ContextId {
-    /// Returns the position in [`FlowBatch::contexts`].
-    pub fn index(self) -> usize {
-        self.0 as usize
     }
 }
 
@@ -391,11 +345,6 @@ impl RowFlags {
     /// Returns true when every bit of `other` is set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
-    }
-
-    /// Returns a bit for each counter that holds a value, in the order of the columns.
-    pub(crate) fn counters(self) -> u8 {
-        self.0 >> Self::PACKETS_SENT.0.trailing_zeros() & 0b1111
     }
 
     fn of(row: &Row) -> Self {
@@ -456,47 +405,6 @@ impl FlowStatus {
     }
 }
 
-/// Texts end to end in one buffer, so that clearing keeps the memory of all of them.
-#[derive(Debug, Default)]
-struct Texts {
-    bytes: String,
-    ends: Vec<u32>,
-}
-
-impl Texts {
-    /// How far back a repeated word is looked for: there are about eight words of encryption.
-    const RECENT: usize = 16;
-
-    fn push(&mut self, text: &str) -> TextId {
-        self.bytes.push_str(text);
-        self.ends.push(index_u32(self.bytes.len()));
-        TextId(index_u32(self.ends.len() - 1))
-    }
-
-    fn get(&self, id: TextId) -> &str {
-        let index = id.0 as usize;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.bytes[start..self.ends[index] as usize]
-    }
-
-    fn find_recent(&self, text: &str) -> Option<TextId> {
-        let first = self.ends.len().saturating_sub(Self::RECENT);
-        (first..self.ends.len())
-            .rev()
-            .map(|index| TextId(index_u32(index)))
-            .find(|&id| self.get(id) == text)
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-}
-
-fn index_u32(index: usize) -> u32 {
-    u32::try_from(index).expect("a chunk is far below 4 GiB")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -542,7 +450,6 @@ mod tests {
         assert_eq!(format!("{:?}", batch.row(0)), format!("{pushed:?}"));
         assert_eq!(batch.row(0).counters.packets_sent, Some(0));
         assert_eq!(batch.row(0).counters.bytes_sent, None);
-        assert_eq!(batch.flags[0].counters(), 0b0101);
         assert_eq!(batch.row(1).ports, None);
         assert_eq!(batch.text(rule), "UserRule_web");
         batch.clear();
@@ -552,9 +459,9 @@ mod tests {
     #[test]
     fn repeated_words_are_stored_once() {
         let mut batch = FlowBatch::default();
-        let first = batch.intern_text("NX");
-        let other = batch.intern_text("X");
-        assert_eq!(batch.intern_text("NX"), first);
+        let first = batch.shared.intern_text("NX");
+        let other = batch.shared.intern_text("X");
+        assert_eq!(batch.shared.intern_text("NX"), first);
         assert_ne!(first, other);
         assert_eq!((batch.text(first), batch.text(other)), ("NX", "X"));
     }

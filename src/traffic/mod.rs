@@ -13,12 +13,14 @@ pub mod firewall;
 pub mod flowlog;
 mod input;
 mod reader;
+mod row_contexts;
 mod tally;
 
 pub use batch::{
-    Context, ContextId, Counters, FlowBatch, FlowDirection, FlowState, FlowStatus, Row, RowFlags,
-    SourceFormat, TextId,
+    Counters, FlowBatch, FlowDirection, FlowState, FlowStatus, Row, RowFlags, SourceFormat,
 };
+pub use flowlog::TupleSink;
 pub use input::{Input, InputError, InputName, find_inputs};
 pub use reader::{Chunk, ChunkPart, DecodeOptions, Decoder, ReadOptions, TrafficReader};
+pub use row_contexts::{Context, ContextId, RowContexts, TextId};
 pub use tally::{Damage, DamagePlace, NotApplicable, Tally, Unknown};

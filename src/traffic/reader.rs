@@ -5,7 +5,7 @@ use std::io::Read;
 use super::capture::{self, CaptureChunk, CaptureReader, PacketSink};
 use super::flowlog::{self, FlowLogChunk, FlowLogReader};
 use super::input::Source;
-use super::{FlowBatch, SourceFormat, Tally};
+use super::{FlowBatch, SourceFormat, Tally, TupleSink};
 
 /// Cuts one input into chunks.
 ///
@@ -166,14 +166,33 @@ impl Decoder {
         tally: &mut Tally,
     ) {
         match &chunk.holds {
-            Holds::Nothing => {}
-            Holds::FlowLog => self.flow_log.decode(&chunk.flow_log, part, batch, tally),
-            _ if part.index > 0 => {}
+            Holds::Capture if part.index > 0 => {}
             Holds::Capture => self.capture.decode(&chunk.capture, batch, tally),
-            Holds::Unrecognised { detail } => {
+            _ => self.visit_tuples(chunk, part, batch, tally),
+        }
+    }
+
+    /// Shows the tuples of a part of a log's chunk to `sink`, in their order, and adds the part's
+    /// counts to `tally`, as [`decode`](Self::decode) does, without making columns of them.
+    ///
+    /// # Panics
+    ///
+    /// When the chunk is of a capture.
+    pub fn visit_tuples(
+        &mut self,
+        chunk: &Chunk,
+        part: ChunkPart,
+        sink: &mut impl TupleSink,
+        tally: &mut Tally,
+    ) {
+        match &chunk.holds {
+            Holds::Capture => panic!("only logs have tuples"),
+            Holds::FlowLog => self.flow_log.decode(&chunk.flow_log, part, sink, tally),
+            Holds::Unrecognised { detail } if part.index == 0 => {
                 tally.records_read += 1;
                 tally.count_damage(super::Damage::UnrecognisedFile, 1, 0, || detail.clone());
             }
+            Holds::Nothing | Holds::Unrecognised { .. } => {}
         }
     }
 

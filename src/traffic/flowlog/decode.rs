@@ -1,5 +1,6 @@
 //! A chunk of records → rows and the books.
 
+use super::TupleSink;
 use super::framing::{FlowLogChunk, RecordUnit, Unit};
 #[cfg(target_arch = "x86_64")]
 use super::kernel::Avx2;
@@ -9,7 +10,7 @@ use super::tuple::{self, Tuple};
 use super::usual_tuple::{self, UsualTuple};
 use crate::net::MacAddress;
 use crate::traffic::{
-    ChunkPart, Context, ContextId, Damage, FlowBatch, NotApplicable, Row, SourceFormat, Tally,
+    ChunkPart, Context, ContextId, Damage, NotApplicable, Row, RowContexts, SourceFormat, Tally,
     TextId,
 };
 
@@ -23,18 +24,18 @@ pub(in crate::traffic) struct Decoder {
 }
 
 impl Decoder {
-    /// Appends the rows of a part of a chunk to `batch`, and its counts to `tally`.
+    /// Gives the tuples of a part of a chunk to `sink`, and its counts to `tally`.
     ///
     /// Each tuple is a record of the books. So is each object that is no record of a flow log, and
     /// the unreadable rest of one that breaks off.
-    pub(in crate::traffic) fn decode(
+    pub(in crate::traffic) fn decode<S: TupleSink>(
         &mut self,
         chunk: &FlowLogChunk,
         part: ChunkPart,
-        batch: &mut FlowBatch,
+        sink: &mut S,
         tally: &mut Tally,
     ) {
-        let mut output = Output { batch, tally, encryption: RecentWords::default() };
+        let mut output = Output { sink, tally, encryption: RecentWords::default() };
         for unit in chunk.units_of(part) {
             match unit {
                 Unit::Record(unit) => self.decode_record(unit, chunk.bytes_of(unit), &mut output),
@@ -45,7 +46,12 @@ impl Decoder {
         }
     }
 
-    fn decode_record(&mut self, unit: &RecordUnit, bytes: &[u8], output: &mut Output<'_>) {
+    fn decode_record<S: TupleSink>(
+        &mut self,
+        unit: &RecordUnit,
+        bytes: &[u8],
+        output: &mut Output<'_, S>,
+    ) {
         if unit.cut.is_none() {
             let before = output.place();
             if self.decode_usual(unit, bytes, output) {
@@ -81,7 +87,12 @@ impl Decoder {
 /// Decodes a whole record of version 4 with nothing wrong about it, tuple by tuple where they stand.
 /// Returns false where the record is anything else; what was given out must then be taken back.
 impl Decoder {
-    fn decode_usual(&mut self, unit: &RecordUnit, bytes: &[u8], output: &mut Output<'_>) -> bool {
+    fn decode_usual<S: TupleSink>(
+        &mut self,
+        unit: &RecordUnit,
+        bytes: &[u8],
+        output: &mut Output<'_, S>,
+    ) -> bool {
         let Self { record, skeleton } = self;
         if !skeleton.take(bytes) || record.read(skeleton.bytes()).is_err() {
             return false;
@@ -105,8 +116,8 @@ fn has_marks_alone(record: &LogRecord, skeleton: &Skeleton) -> bool {
 }
 
 /// Where rows and counts go.
-struct Output<'o> {
-    batch: &'o mut FlowBatch,
+struct Output<'o, S> {
+    sink: &'o mut S,
     tally: &'o mut Tally,
     encryption: RecentWords,
 }
@@ -155,24 +166,24 @@ impl RecentWord {
 }
 
 /// What an output held at some time.
-struct OutputPlace {
-    rows: usize,
+struct OutputPlace<P> {
+    tuples: P,
     records_read: u64,
 }
 
-impl Output<'_> {
-    fn place(&self) -> OutputPlace {
-        OutputPlace { rows: self.batch.len(), records_read: self.tally.records_read }
+impl<S: TupleSink> Output<'_, S> {
+    fn place(&mut self) -> OutputPlace<S::Place> {
+        OutputPlace { tuples: self.sink.place(), records_read: self.tally.records_read }
     }
 
-    /// Takes back the rows that came since; their contexts stay, and nothing names them.
-    fn go_back(&mut self, place: &OutputPlace) {
-        self.batch.truncate(place.rows);
+    /// Takes back the tuples that came since; their contexts stay, and nothing names them.
+    fn go_back(&mut self, place: &OutputPlace<S::Place>) {
+        self.sink.go_back(place.tuples);
         self.tally.records_read = place.records_read;
     }
 
     fn row(&mut self, tuple: &Tuple<'_>, context: ContextId) {
-        let encryption = tuple.encryption.map(|word| self.batch.intern_text(word));
+        let encryption = tuple.encryption.map(|word| self.sink.shared().intern_text(word));
         self.push(tuple, encryption, context);
     }
 
@@ -185,7 +196,7 @@ impl Output<'_> {
                 Some(id) => Some(id),
                 None => match usual_tuple::word(bytes) {
                     Some(word) => {
-                        let id = self.batch.intern_text(word);
+                        let id = self.sink.shared().intern_text(word);
                         self.encryption.keep(word, id);
                         Some(id)
                     }
@@ -200,7 +211,7 @@ impl Output<'_> {
     #[inline(always)]
     fn push(&mut self, tuple: &Tuple<'_>, encryption: Option<TextId>, context: ContextId) {
         let record = u32::try_from(self.tally.records_read).expect("a chunk is far below 4 GiB");
-        self.batch.push(&Row {
+        self.sink.push(&Row {
             record,
             time_ns: tuple.time_ns,
             source: tuple.source,
@@ -273,7 +284,7 @@ impl End {
         }
     }
 
-    fn count(self, offset: u64, output: &mut Output<'_>) {
+    fn count<S: TupleSink>(self, offset: u64, output: &mut Output<'_, S>) {
         match self {
             Self::Whole => {}
             Self::Cut { damage, detail } | Self::Broken { damage, detail } => {
@@ -388,15 +399,15 @@ impl Log<'_> {
         if first == Some(8) { SourceFormat::NsgV1 } else { SourceFormat::NsgV2 }
     }
 
-    fn emit(&self, layout: Layout, format: SourceFormat, output: &mut Output<'_>) {
-        let shared = self.shared_context(layout, format, output.batch);
+    fn emit<S: TupleSink>(&self, layout: Layout, format: SourceFormat, output: &mut Output<'_, S>) {
+        let shared = self.shared_context(layout, format, output.sink.shared());
         for group in 0..self.record.groups.len() {
             let tuples = self.record.tuples_of(group);
             if tuples.is_empty() {
                 continue;
             }
-            let context = self.group_context(layout, group, shared, output.batch);
-            let context = output.batch.push_context(context);
+            let context = self.group_context(layout, group, shared, output.sink.shared());
+            let context = output.sink.shared().push_context(context);
             for index in tuples {
                 match Tuple::decode(self.text(self.record.tuples[index]), format) {
                     Ok(tuple) => output.row(&tuple, context),
@@ -410,17 +421,17 @@ impl Log<'_> {
 
     /// Gives out the tuples that a skeleton leaves out. Returns false at the first that the general
     /// decoder must see.
-    fn emit_usual(
+    fn emit_usual<S: TupleSink>(
         &self,
         layout: Layout,
         record: &[u8],
         skeleton: &Skeleton,
-        output: &mut Output<'_>,
+        output: &mut Output<'_, S>,
     ) -> bool {
-        let shared = self.shared_context(layout, SourceFormat::VnetV4, output.batch);
+        let shared = self.shared_context(layout, SourceFormat::VnetV4, output.sink.shared());
         for group in 0..self.record.groups.len() {
-            let context = self.group_context(layout, group, shared, output.batch);
-            let context = output.batch.push_context(context);
+            let context = self.group_context(layout, group, shared, output.sink.shared());
+            let context = output.sink.shared().push_context(context);
             for index in self.record.tuples_of(group) {
                 if !emit_array(&skeleton.arrays()[index], record, context, output) {
                     return false;
@@ -435,7 +446,7 @@ impl Log<'_> {
         &self,
         layout: Layout,
         format: SourceFormat,
-        batch: &mut FlowBatch,
+        texts: &mut RowContexts,
     ) -> Context {
         let target = match layout {
             Layout::Vnet => self.record.target_resource_id,
@@ -446,8 +457,8 @@ impl Log<'_> {
             mac: self.mac(self.record.mac),
             acl_group: None,
             acl_rule: None,
-            target_resource_id: self.intern(target, batch),
-            flow_log_resource_id: self.intern(self.record.flow_log_resource_id, batch),
+            target_resource_id: self.intern(target, texts),
+            flow_log_resource_id: self.intern(self.record.flow_log_resource_id, texts),
         }
     }
 
@@ -456,13 +467,13 @@ impl Log<'_> {
         layout: Layout,
         group: usize,
         shared: Context,
-        batch: &mut FlowBatch,
+        texts: &mut RowContexts,
     ) -> Context {
         let group = self.record.groups[group];
-        let flow_name = self.intern(self.record.flows[group.flow].name, batch);
+        let flow_name = self.intern(self.record.flows[group.flow].name, texts);
         match layout {
             Layout::Vnet => {
-                Context { acl_group: flow_name, acl_rule: self.intern(group.name, batch), ..shared }
+                Context { acl_group: flow_name, acl_rule: self.intern(group.name, texts), ..shared }
             }
             Layout::Nsg => {
                 Context { acl_rule: flow_name, mac: self.mac(group.name).or(shared.mac), ..shared }
@@ -475,17 +486,17 @@ impl Log<'_> {
         text.and_then(|text| self.text(text).parse().ok())
     }
 
-    fn intern(&self, text: Option<Text>, batch: &mut FlowBatch) -> Option<TextId> {
-        text.map(|text| batch.intern_text(self.text(text)))
+    fn intern(&self, text: Option<Text>, texts: &mut RowContexts) -> Option<TextId> {
+        text.map(|text| texts.intern_text(self.text(text)))
     }
 }
 
 /// Gives out the tuples of an array: texts with commas between them, up to its closing bracket.
-fn emit_array(
+fn emit_array<S: TupleSink>(
     array: &TupleArray,
     record: &[u8],
     context: ContextId,
-    output: &mut Output<'_>,
+    output: &mut Output<'_, S>,
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
     if let Some(kernel) = Avx2::of_machine() {
@@ -503,11 +514,11 @@ fn emit_array(
 
 /// `first_way` is tried before the others.
 #[inline(always)]
-fn emit_tuples<'r>(
+fn emit_tuples<'r, S: TupleSink>(
     array: &TupleArray,
     record: &'r [u8],
     context: ContextId,
-    output: &mut Output<'_>,
+    output: &mut Output<'_, S>,
     first_way: impl Fn(usize) -> Option<UsualTuple<'r>>,
 ) -> bool {
     let mut at = array.start;
@@ -534,11 +545,11 @@ fn emit_tuples<'r>(
 /// Gives out the tuple whose first byte stands at `at`, unless it has escapes or is wrong. Returns
 /// the position of the quote that ends it.
 #[inline(never)]
-fn emit_other_tuple(
+fn emit_other_tuple<S: TupleSink>(
     record: &[u8],
     at: usize,
     context: ContextId,
-    output: &mut Output<'_>,
+    output: &mut Output<'_, S>,
 ) -> Option<usize> {
     match usual_tuple::decode(record, at) {
         Some(usual) if output.usual_row(&usual, context) => Some(usual.end),

@@ -32,5 +32,25 @@ pub(super) use decode::Decoder;
 pub(super) use framing::{FlowLogChunk, FlowLogReader, MAX_DEPTH, MAX_RECORD_BYTES, Unit};
 pub(super) use lexer::{Event, Lexer};
 
+use super::{Row, RowContexts};
+
+/// Takes the tuples of a chunk, in the order of the log.
+pub trait TupleSink {
+    /// What tells which tuples came before.
+    type Place: Copy;
+
+    /// Returns where the contexts and texts go that tuples name.
+    fn shared(&mut self) -> &mut RowContexts;
+
+    /// Takes the next tuple.
+    fn push(&mut self, tuple: &Row);
+
+    /// Returns the place behind the last tuple.
+    fn place(&mut self) -> Self::Place;
+
+    /// Forgets the tuples behind a place, which is the last that was asked for.
+    fn go_back(&mut self, place: Self::Place);
+}
+
 #[cfg(test)]
 mod tests;
