@@ -5,7 +5,6 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::Observer;
-use crate::fib::Fib;
 use crate::net::MacAddress;
 use crate::traffic::{Context, RowContexts, SourceFormat};
 
@@ -26,6 +25,8 @@ pub(crate) struct OwnedContext {
     pub(crate) acl_rule: Option<String>,
     pub(crate) target_resource_id: Option<String>,
     pub(crate) flow_log_resource_id: Option<String>,
+    /// Who observed its tuples.
+    pub(super) observer: Observer,
 }
 
 impl LogContexts {
@@ -33,25 +34,27 @@ impl LogContexts {
         &self.contexts[number as usize]
     }
 
-    /// Returns who observed the tuples of each context, by its number.
-    pub(super) fn observers(&self, fib: &Fib) -> Vec<Observer> {
-        let of = |context: &OwnedContext| {
-            let ContextView { mac, acl_group, acl_rule, target_resource_id, .. } = context.view();
-            Observer::of_context(fib, mac, acl_group, acl_rule, target_resource_id)
-        };
-        self.contexts.iter().map(of).collect()
-    }
-
     /// Writes the numbers of a batch's contexts to `numbers`, in the order of the batch.
-    pub(super) fn intern_all(&mut self, shared: &RowContexts, numbers: &mut Vec<u32>) {
+    /// `observer_of` tells who observed the tuples of a new one.
+    pub(super) fn intern_all(
+        &mut self,
+        shared: &RowContexts,
+        numbers: &mut Vec<u32>,
+        observer_of: impl Fn(&Context) -> Observer,
+    ) {
         numbers.clear();
         for context in shared.contexts() {
-            let number = self.intern(shared, context);
+            let number = self.intern(shared, context, &observer_of);
             numbers.push(number);
         }
     }
 
-    fn intern(&mut self, shared: &RowContexts, context: &Context) -> u32 {
+    fn intern(
+        &mut self,
+        shared: &RowContexts,
+        context: &Context,
+        observer_of: impl Fn(&Context) -> Observer,
+    ) -> u32 {
         let view = ContextView::of(shared, context);
         let (contexts, hasher) = (&mut self.contexts, &self.hasher);
         let slot = self.index.entry(
@@ -64,7 +67,7 @@ impl LogContexts {
             Entry::Vacant(vacant) => {
                 let number = u32::try_from(contexts.len()).expect("fewer than 2^32 contexts");
                 vacant.insert(number);
-                contexts.push(view.to_owned());
+                contexts.push(view.to_owned(observer_of(context)));
                 number
             }
         }
@@ -95,7 +98,7 @@ impl<'t> ContextView<'t> {
         }
     }
 
-    fn to_owned(self) -> OwnedContext {
+    fn to_owned(self, observer: Observer) -> OwnedContext {
         let text = |text: Option<&str>| text.map(str::to_owned);
         OwnedContext {
             format: self.format,
@@ -104,6 +107,7 @@ impl<'t> ContextView<'t> {
             acl_rule: text(self.acl_rule),
             target_resource_id: text(self.target_resource_id),
             flow_log_resource_id: text(self.flow_log_resource_id),
+            observer,
         }
     }
 }

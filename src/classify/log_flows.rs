@@ -262,14 +262,14 @@ impl TupleBuffers {
     }
 
     /// Adds every run of a batch of input `input`, whose records follow `records_before`. `each` is
-    /// told of every run.
+    /// told of every run and the number of its context.
     pub(super) fn add(
         &mut self,
         batch: &RunBatch,
         input: u32,
         records_before: u64,
         keys: &TupleKeys,
-        mut each: impl FnMut(&BatchRun),
+        mut each: impl FnMut(&BatchRun, u32),
     ) {
         let shared = batch.shared();
         // Neighbours often have their sender in common.
@@ -292,7 +292,7 @@ impl TupleBuffers {
             };
             last = Some((source, partition));
             self.buffers.push_to(partition, |bytes| head.write(hash, &events, bytes));
-            each(run);
+            each(run, head.context);
         }
     }
 }
@@ -513,6 +513,7 @@ fn added(a: &Counters, b: &Counters) -> Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Observer;
     use crate::traffic::{Context, RowContexts, SourceFormat};
     use CounterBasis::{Delta, RestartCumulative};
     use FlowState::{Begin, Continue, Deny, End};
@@ -620,7 +621,7 @@ mod tests {
             flow_log_resource_id: None,
         });
         let mut contexts = LogContexts::default();
-        contexts.intern_all(&shared, &mut Vec::new());
+        contexts.intern_all(&shared, &mut Vec::new(), |_| Observer::LocalAddress);
         contexts
     }
 

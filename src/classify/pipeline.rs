@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::log_contexts::LogContexts;
 use super::log_flows::{self, FlowsByTime, LogFlows, MergedFlow, TupleBuffers, TupleKeys};
 use super::packet_flows::{GatheredFlows, InputShare, PacketFlows, Seeds, SortedPackets};
 use super::rounds::{Round, Rounds, Turn};
@@ -90,7 +91,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     /// When [`ClassifyOptions::threads`] is 0.
     pub fn new(fib: &'f Fib, options: ClassifyOptions, sink: S) -> Self {
         assert!(options.threads > 0, "a run needs a thread");
-        let workers = (0..options.threads)
+        let worker_count = worker_count(options.threads);
+        let workers = (0..worker_count)
             .map(|_| {
                 Worker::new(
                     fib,
@@ -102,7 +104,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             .collect();
         let seeds = Seeds::random();
         let table_count = options.threads.min(SortedPackets::TABLES_MAX);
-        let sorting_count = if table_count == 1 { 0 } else { options.threads };
+        let sorting_count = if table_count == 1 { 0 } else { worker_count };
         let of_sender = sink.sender_keys();
         Self {
             fib,
@@ -179,7 +181,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     {
         let mut rounds = Rounds::new(open_next);
         let [mut current, mut next] = std::mem::take(&mut self.rounds)
-            .unwrap_or_else(|| [(); 2].map(|()| Round::new(self.options.threads)));
+            .unwrap_or_else(|| [(); 2].map(|()| Round::new(self.workers.len())));
         rounds.fill(&mut current).map_err(InputsError::Open)?;
         loop {
             self.take_turns(&mut current).map_err(InputsError::Rows)?;
@@ -263,7 +265,6 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             span_ns: log_flows.span_ns(),
             merger: TupleMerger {
                 fib: self.fib,
-                observers: log_flows.contexts.observers(self.fib),
                 log_flows,
                 inputs: self.inputs.iter().map(|input| input.name.clone()).collect(),
             },
@@ -315,7 +316,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let summary = &mut self.inputs[input_index];
         let workers = &mut self.workers;
         let worker_count = workers.len();
-        workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
+        workers.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, worker)| {
             let (chunk, part) = share_of(index, worker_count, chunks.len());
             worker.decode(&chunks[chunk], part, work);
         });
@@ -329,11 +330,15 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         if work == Work::GatherTuples {
             for worker in &mut *workers {
                 let numbers = &mut worker.tuples.of_batch;
-                self.log_flows.contexts.intern_all(worker.runs.shared(), numbers);
+                let shared = worker.runs.shared();
+                self.log_flows
+                    .contexts
+                    .intern_all(shared, numbers, |context| Observer::of(fib, shared, context));
             }
         }
         let keys = self.log_flows.keys();
-        workers.par_iter_mut().for_each(|worker| match work {
+        let contexts = &self.log_flows.contexts;
+        workers.par_iter_mut().with_max_len(1).for_each(|worker| match work {
             Work::LabelTuples => {
                 worker.label(fib, RecordKind::Tuple, (input, name), Wanted::by::<S>())
             }
@@ -341,7 +346,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 worker.label(fib, RecordKind::Packet, (input, name), Wanted::by::<S>())
             }
             Work::GatherPackets => unreachable!("packets are gathered as they are decoded"),
-            Work::GatherTuples => worker.gather_tuples(fib, input, &keys),
+            Work::GatherTuples => worker.gather_tuples(fib, input, contexts, &keys),
         });
         for worker in workers {
             summary.format = summary.format.or_else(|| worker.first_format());
@@ -370,6 +375,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
                 let sorted = &mut self.sorted_packets[..chunks.len()];
                 workers
                     .par_iter_mut()
+                    .with_max_len(1)
                     .zip(&mut *sorted)
                     .zip(chunks)
                     .for_each(|((worker, sorted), chunk)| worker.sort(chunk, sorted));
@@ -409,9 +415,11 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let tables: Vec<&PacketFlows> = self.packet_flows.iter().collect();
         let flows = GatheredFlows::new(&tables, S::WANTS_ROWS);
         let wanted = Wanted::by::<S>();
-        for start in (0..flows.len()).step_by(PORTION * self.workers.len()) {
+        let threads = self.options.threads;
+        for start in (0..flows.len()).step_by(PORTION * threads) {
             let (fib, inputs, flows) = (self.fib, &self.inputs, &flows);
-            self.workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
+            let workers = &mut self.workers[..threads];
+            workers.par_iter_mut().enumerate().for_each(|(index, worker)| {
                 let start = (start + index * PORTION).min(flows.len());
                 let end = (start + PORTION).min(flows.len());
                 let numbers = start..end;
@@ -438,32 +446,31 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         for worker in &mut self.workers {
             self.log_flows.absorb(&mut worker.tuples)?;
         }
-        let observers = self.log_flows.contexts.observers(self.fib);
         match S::WANTS_ROWS && S::WANTS_ORDER {
             true => {
-                let by_time = self.by_time(&observers)?;
-                self.give_out_in_order(by_time, &observers)
+                let by_time = self.by_time()?;
+                self.give_out_in_order(by_time)
             }
-            false => self.give_out_as_they_come(&observers),
+            false => self.give_out_as_they_come(),
         }
     }
 
-    fn give_out_as_they_come(&mut self, observers: &[Observer]) -> io::Result<()> {
+    fn give_out_as_they_come(&mut self) -> io::Result<()> {
         let mut tuples = self.log_flows.take_tuples();
-        let Self { fib, log_flows, inputs, workers, sink, .. } = self;
+        let Self { fib, options, log_flows, inputs, workers, sink, .. } = self;
         let fib = *fib;
         for_each_partition(
-            workers,
+            &mut workers[..options.threads],
             |partition| tuples.take(partition),
             |worker, bytes| {
                 log_flows.merge_partition(bytes, |flow| {
                     let columns = match S::WANTS_ROUTES {
                         true => {
-                            let label = label_of_merged(fib, observers, flow);
+                            let label = label_of_merged(fib, flow);
                             worker.totals.add(&label, &flow.counters);
                             S::WANTS_ROWS.then(|| label_columns(fib, &label, flow))
                         }
-                        false => Some(class_column_of_merged(fib, observers, flow)),
+                        false => Some(class_column_of_merged(fib, flow)),
                     };
                     if let Some(columns) = columns {
                         worker.push_flow(inputs, flow, columns);
@@ -479,19 +486,22 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     }
 
     /// Lets merged flows wait by their times.
-    fn by_time(&mut self, observers: &[Observer]) -> io::Result<FlowsByTime> {
+    fn by_time(&mut self) -> io::Result<FlowsByTime> {
         let mut tuples = self.log_flows.take_tuples();
-        let Self { fib, log_flows, workers, .. } = self;
-        let mut by_time = log_flows.by_time(self.options.memory_bytes_max / 2, self.room.clone());
+        let Self { fib, options, log_flows, workers, .. } = self;
+        let mut by_time = log_flows.by_time(options.memory_bytes_max / 2, self.room.clone());
         let span = by_time.span();
-        let mut workers: Vec<(&mut Worker<S::Buffer>, PartitionBuffers)> =
-            workers.iter_mut().map(|worker| (worker, PartitionBuffers::new())).collect();
+        let mut workers: Vec<(&mut Worker<S::Buffer>, PartitionBuffers)> = workers
+            .iter_mut()
+            .take(options.threads)
+            .map(|worker| (worker, PartitionBuffers::new()))
+            .collect();
         for_each_partition(
             &mut workers,
             |partition| tuples.take(partition),
             |(worker, timed), bytes| {
                 log_flows.merge_partition(bytes, |flow| {
-                    let label = label_of_merged(fib, observers, flow);
+                    let label = label_of_merged(fib, flow);
                     worker.totals.add(&label, &flow.counters);
                     span.push(flow, timed);
                 });
@@ -504,19 +514,15 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         Ok(by_time)
     }
 
-    fn give_out_in_order(
-        &mut self,
-        mut by_time: FlowsByTime,
-        observers: &[Observer],
-    ) -> io::Result<()> {
+    fn give_out_in_order(&mut self, mut by_time: FlowsByTime) -> io::Result<()> {
         let wanted = Wanted::by::<S>();
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
-        for round in partitions.chunks(self.workers.len()) {
+        for round in partitions.chunks(self.options.threads) {
             let bytes = take_each(round, |partition| by_time.take(partition))?;
             let (fib, contexts, inputs) = (self.fib, &self.log_flows.contexts, &self.inputs);
             self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
                 for flow in &log_flows::sorted_partition(bytes, contexts) {
-                    let label = label_of_merged(fib, observers, flow);
+                    let label = label_of_merged(fib, flow);
                     let columns =
                         wanted.columns(fib, &label, flow.key.source, flow.key.destination);
                     worker.push_flow(inputs, flow, columns);
@@ -589,7 +595,7 @@ impl<B: RowBuffer> Worker<B> {
             tally: Tally::default(),
             observers: Vec::new(),
             records_before: 0,
-            tuples: TupleBuffers::new(options.threads, tuple_bytes_max),
+            tuples: TupleBuffers::new(worker_count(options.threads), tuple_bytes_max),
             labelled: Vec::new(),
             totals: RunTotals::new(fib),
             rows,
@@ -673,12 +679,11 @@ impl<B: RowBuffer> Worker<B> {
 
     /// The books count tuples as they come, runs of the same label at once; their flows are
     /// labelled once merged.
-    fn gather_tuples(&mut self, fib: &Fib, input: u32, keys: &TupleKeys) {
-        find_observers(fib, self.runs.shared(), &mut self.observers);
-        let Self { tuples, runs, observers, tally, records_before, rows, .. } = self;
+    fn gather_tuples(&mut self, fib: &Fib, input: u32, contexts: &LogContexts, keys: &TupleKeys) {
+        let Self { tuples, runs, tally, records_before, rows, .. } = self;
         let mut local_end = None;
-        tuples.add(runs, input, *records_before, keys, |run| {
-            let observer = observers[run.context.index()];
+        tuples.add(runs, input, *records_before, keys, |run, context| {
+            let observer = contexts.get(context).observer;
             let ends = (run.source, run.destination);
             let local_end = &mut local_end;
             let unknown = Label::unknown_of_tuple(fib, observer, run.direction, ends, local_end);
@@ -730,6 +735,13 @@ impl Labelled {
     }
 }
 
+/// How many chunks a round has, and how many take part in it: with few threads more than these, so
+/// that who is done with its own helps with another's. At the end of a round all wait for the last.
+fn worker_count(threads: usize) -> usize {
+    const SEVERAL: usize = 8;
+    if threads == 1 { 1 } else { threads.max(SEVERAL) }
+}
+
 /// Takes several partitions, one after the other.
 fn take_each(
     partitions: &[usize],
@@ -760,9 +772,9 @@ fn count_labelled(tally: &mut Tally, unknown: Option<Unknown>, records: u64) {
     }
 }
 
-fn label_of_merged(fib: &Fib, observers: &[Observer], flow: &MergedFlow<'_>) -> Label {
+fn label_of_merged(fib: &Fib, flow: &MergedFlow<'_>) -> Label {
     let key = flow.key;
-    let observer = observers[flow.context_number as usize];
+    let observer = flow.context.observer;
     Label::of_tuple(fib, observer, key.direction, key.source, key.destination)
 }
 
@@ -770,12 +782,8 @@ fn label_columns<'f>(fib: &'f Fib, label: &Label, flow: &MergedFlow<'_>) -> Labe
     label.columns(fib, flow.key.source, flow.key.destination)
 }
 
-fn class_column_of_merged<'f>(
-    fib: &Fib,
-    observers: &[Observer],
-    flow: &MergedFlow<'_>,
-) -> LabelColumns<'f> {
-    let observer = observers[flow.context_number as usize];
+fn class_column_of_merged<'f>(fib: &Fib, flow: &MergedFlow<'_>) -> LabelColumns<'f> {
+    let observer = flow.context.observer;
     Label::without_route(fib, observer, flow.key.source, flow.key.destination).class_column()
 }
 

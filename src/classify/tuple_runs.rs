@@ -442,6 +442,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::Observer;
     use crate::traffic::{Context, RowContexts, SourceFormat};
 
     fn contexts() -> LogContexts {
@@ -455,7 +456,7 @@ mod tests {
             flow_log_resource_id: None,
         });
         let mut contexts = LogContexts::default();
-        contexts.intern_all(&shared, &mut Vec::new());
+        contexts.intern_all(&shared, &mut Vec::new(), |_| Observer::LocalAddress);
         contexts
     }
 

@@ -1,6 +1,5 @@
 //! The tuples of logs once all inputs are read, for a caller that merges them when it is ready.
 
-use super::Observer;
 use super::label::is_platform_tuple;
 use super::log_flows::{LogFlows, MergedFlow};
 use crate::fib::Fib;
@@ -20,7 +19,6 @@ pub struct WaitingTuples<'f> {
 pub(crate) struct TupleMerger<'f> {
     pub(super) fib: &'f Fib,
     pub(super) log_flows: LogFlows,
-    pub(super) observers: Vec<Observer>,
     /// The inputs by number.
     pub(super) inputs: Vec<InputName>,
 }
@@ -44,8 +42,7 @@ impl TupleMerger<'_> {
 
     /// Returns true for a flow from or to the platform.
     pub(crate) fn is_platform(&self, flow: &MergedFlow<'_>) -> bool {
-        let observer = self.observers[flow.context_number as usize];
-        is_platform_tuple(self.fib, observer, flow.key.source, flow.key.destination)
+        is_platform_tuple(self.fib, flow.context.observer, flow.key.source, flow.key.destination)
     }
 
     /// Returns the name of the input of a flow's first tuple.
