@@ -738,7 +738,7 @@ impl Labelled {
 /// How many chunks a round has, and how many take part in it: with few threads more than these, so
 /// that who is done with its own helps with another's. At the end of a round all wait for the last.
 fn worker_count(threads: usize) -> usize {
-    const SEVERAL: usize = 8;
+    const SEVERAL: usize = 4;
     if threads == 1 { 1 } else { threads.max(SEVERAL) }
 }
 
