@@ -383,8 +383,8 @@ mod tests {
         let lines = evidence.read_lines(PartitionBytes::of(bytes));
         let source = "192.168.0.4".parse().unwrap();
         let sightings = evidence.look_for(&lines, source, flows.iter().copied());
-        let mut in_order = sightings.in_order();
-        let shown = (0..).take(flows.len()).map(|flow| in_order.of(flow).to_vec()).collect();
+        let (mut in_order, mut shown) = (sightings.in_order(), Vec::new());
+        shown.extend((0..).take(flows.len()).map(|flow| in_order.of(flow).to_vec()));
         shown
     }
 
