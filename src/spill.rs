@@ -294,6 +294,11 @@ impl PartitionBytes {
         Self(vec![bytes])
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_pieces(pieces: Vec<Vec<u8>>) -> Self {
+        Self(pieces)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(Vec::len).sum()
     }
@@ -512,7 +517,9 @@ mod tests {
             assert_eq!(partitions.file.is_some(), bytes_max != usize::MAX, "{bytes_max}");
             let mut found = Vec::new();
             for partition in 0..PARTITION_COUNT {
+                let copy = partitions.read(partition).unwrap().joined();
                 let bytes = partitions.take(partition).unwrap().joined();
+                assert!(copy == bytes, "{bytes_max}");
                 let mut last = None;
                 for chunk in bytes.chunks(8) {
                     let record = u64::from_le_bytes(chunk.try_into().unwrap());

@@ -191,16 +191,17 @@ struct RunPlaces {
 impl RunPlaces {
     /// Pieces that are too many to be told apart are copied behind one another.
     fn new(bytes: PartitionBytes) -> Self {
-        let bits = |count: usize| usize::BITS - count.leading_zeros();
         let longest = bytes.pieces().iter().map(Vec::len).max().unwrap_or(0);
-        let offset_bits = bits(longest);
-        match offset_bits + bits(bytes.pieces().len()) <= PLACE_BITS {
-            true => Self { bytes, offset_bits },
-            false => {
-                let joined = bytes.joined();
-                Self { offset_bits: PLACE_BITS, bytes: PartitionBytes::of(joined) }
-            }
+        match Self::offset_bits(longest, bytes.pieces().len()) {
+            Some(offset_bits) => Self { bytes, offset_bits },
+            None => Self { offset_bits: PLACE_BITS, bytes: PartitionBytes::of(bytes.joined()) },
         }
+    }
+
+    /// How many bits of a place tell how far into a piece it is, if the others can tell which piece.
+    fn offset_bits(longest: usize, piece_count: usize) -> Option<u32> {
+        let bits = |count: usize| usize::BITS - count.leading_zeros();
+        Some(bits(longest)).filter(|offset_bits| offset_bits + bits(piece_count) <= PLACE_BITS)
     }
 
     /// Returns the piece that holds the run of an entry, and where the run starts in it.
@@ -623,6 +624,21 @@ mod tests {
         let mut contexts = LogContexts::default();
         contexts.intern_all(&shared, &mut Vec::new(), |_| Observer::LocalAddress);
         contexts
+    }
+
+    #[test]
+    fn a_place_tells_the_piece_and_how_far_into_it() {
+        let pieces = PartitionBytes::of_pieces(vec![vec![1; 5], vec![2; 1000], vec![3]]);
+        let places = RunPlaces::new(pieces);
+        let entry = |piece: u64, start: u64| 7 << PLACE_BITS | piece << places.offset_bits | start;
+        for (piece, start, byte) in [(0, 0, 1), (0, 4, 1), (1, 0, 2), (1, 999, 2), (2, 0, 3)] {
+            let (bytes, at) = places.of(entry(piece, start));
+            assert_eq!((bytes[at], at as u64), (byte, start));
+        }
+        let half = 1 << (PLACE_BITS / 2);
+        assert_eq!(RunPlaces::offset_bits(half - 1, half - 1), Some(PLACE_BITS / 2));
+        assert_eq!(RunPlaces::offset_bits(half - 1, half), None);
+        assert_eq!(RunPlaces::offset_bits(0, 0), Some(0));
     }
 
     /// How long after the one before, a state by its number, and a counter.

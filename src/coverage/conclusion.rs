@@ -170,7 +170,7 @@ impl Context<'_> {
             route_table_id: hop.map(|hop| fib.info(hop.table).id.clone()),
             matched_prefix: matched.map(|matched| matched.prefix),
             next_hop_class: hop.map_or(NextHopClass::Unknown, |hop| hop.class),
-            evidence: sums.files.iter().map(|&file| files[file as usize].to_string()).collect(),
+            evidence: sums.files().map(|file| files[file as usize].to_string()).collect(),
             totals: sums.totals,
             examples: sums.examples.iter().map(|example| example.named(files)).collect(),
         }

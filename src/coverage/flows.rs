@@ -32,7 +32,7 @@ pub struct FlowGatherer {
     flows: Partitions,
     shared: Arc<Shared>,
     span_ns: (i64, i64),
-    flow_count: u64,
+    is_empty: bool,
     has_log_flows: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct ObservedFlows {
     /// How observers stand to firewalls, by their numbers, as far as they were met.
     standings: Vec<Option<Standing>>,
     span_ns: (i64, i64),
-    flow_count: u64,
+    is_empty: bool,
     has_log_flows: bool,
 }
 
@@ -132,14 +132,9 @@ impl FlowGatherer {
                 leg_targets: TargetMarks::new(),
             }),
             span_ns: (i64::MAX, i64::MIN),
-            flow_count: 0,
+            is_empty: true,
             has_log_flows: false,
         }
-    }
-
-    /// How many flows were gathered, each observer's for itself.
-    pub fn flow_count(&self) -> u64 {
-        self.flow_count
     }
 
     /// The keys by which flows and lines of one sender meet in one partition.
@@ -153,7 +148,7 @@ impl FlowGatherer {
         GatheredFlows {
             span_ns: (self.span_ns.0.min(first_ns), self.span_ns.1.max(last_ns)),
             has_log_flows: self.has_log_flows || tuples.is_some_and(|tuples| !tuples.is_empty()),
-            is_empty: self.flow_count == 0,
+            is_empty: self.is_empty,
             hasher: self.shared.hasher.clone(),
             flows: self.flows,
             shared: self.shared,
@@ -172,7 +167,7 @@ impl RowSink for FlowGatherer {
     }
 
     fn append(&mut self, buffer: &mut ObservedFlows) -> io::Result<()> {
-        self.flow_count += std::mem::take(&mut buffer.flow_count);
+        self.is_empty &= buffer.is_empty;
         self.has_log_flows |= buffer.has_log_flows;
         let (first_ns, last_ns) = buffer.span_ns;
         self.span_ns = (self.span_ns.0.min(first_ns), self.span_ns.1.max(last_ns));
@@ -213,7 +208,7 @@ impl ObservedFlows {
             file_numbers: Vec::new(),
             standings: Vec::new(),
             span_ns: (i64::MAX, i64::MIN),
-            flow_count: 0,
+            is_empty: true,
             has_log_flows: false,
         }
     }
@@ -254,7 +249,7 @@ impl ObservedFlows {
         };
         let (first_ns, last_ns) = self.span_ns;
         self.span_ns = (first_ns.min(flow.start_time_ns), last_ns.max(flow.end_time_ns));
-        self.flow_count += 1;
+        self.is_empty = false;
         self.has_log_flows |= flow.direction.is_some();
         flow
     }

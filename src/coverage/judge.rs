@@ -52,8 +52,6 @@ pub(super) struct Judge<'c> {
     hasher: RandomState,
     /// What the rules say of the current flow.
     rules: Vec<RuleVerdict>,
-    /// The flows of the current source that are findings, and the rules that find them.
-    found: Vec<(ObservedFlow, RuleVerdict)>,
 }
 
 /// What the flows from one address to another have in common.
@@ -92,7 +90,6 @@ impl<'c> Judge<'c> {
             pair_index: HashTable::new(),
             hasher: RandomState::new(),
             rules: Vec::new(),
-            found: Vec::new(),
         }
     }
 
@@ -113,7 +110,6 @@ impl<'c> Judge<'c> {
             for (number, flow) in (0..).zip(all) {
                 self.judge(flow, sightings.of(number));
             }
-            self.add_findings();
         }
     }
 
@@ -154,21 +150,11 @@ impl<'c> Judge<'c> {
             sums.add_way(pair.way, verdict.is_finding(), totals);
         }
         if verdict.is_finding() {
-            let found = rules.iter().filter(|rule| rule.verdict.is_finding());
-            self.found.extend(found.map(|rule| (*flow, *rule)));
-        }
-    }
-
-    /// Adds what was found of a source, in the order of time: findings show their first flows.
-    fn add_findings(&mut self) {
-        let Self { found, sums, .. } = self;
-        found.sort_unstable_by(|(a, a_rule), (b, b_rule)| {
-            a.cmp_by_time(b).then_with(|| a_rule.rule.cmp(&b_rule.rule))
-        });
-        for (flow, rule) in found.drain(..) {
-            let code = rule.code.expect("a finding has a code");
-            let key = (rule.rule, code, flow.source, flow.destination);
-            sums.add_finding(key, rule.verdict, rule.is_back, &flow);
+            for rule in rules.iter().filter(|rule| rule.verdict.is_finding()) {
+                let code = rule.code.expect("a finding has a code");
+                let key = (rule.rule, code, flow.source, flow.destination);
+                sums.add_finding(key, rule.verdict, rule.is_back, flow);
+            }
         }
     }
 

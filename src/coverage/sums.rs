@@ -73,11 +73,14 @@ pub(super) struct FindingSums {
     pub(super) verdict: Verdict,
     pub(super) is_back: bool,
     pub(super) totals: CoverageTotals,
-    /// The first flows.
+    /// The first flows, in order.
     pub(super) examples: Vec<Example>,
-    /// The first inputs that show them.
-    pub(super) files: Vec<u32>,
+    /// The first inputs that show them, each with the first flow there, in the order of these.
+    files: Vec<(FlowOrder, u32)>,
 }
+
+/// When a flow began, its input and its record: an order in which no two are equal.
+type FlowOrder = (i64, u32, u64);
 
 /// An example, with its input by number.
 #[derive(Clone, Copy)]
@@ -90,9 +93,6 @@ pub(super) struct Example {
 }
 
 impl Sums {
-    const FILES_MAX: usize = 10;
-    const EXAMPLES_MAX: usize = 5;
-
     /// Returns the position of a way; the sums of flows that are a finding, and of those that are
     /// none, stand beside each other.
     pub(super) fn way(&mut self, way: WayKey) -> usize {
@@ -120,7 +120,7 @@ impl Sums {
         grown(&mut self.timeline, step).add(verdict, totals);
     }
 
-    /// Adds a flow to a finding; the flows of one source come in the order of their times.
+    /// Adds a flow to a finding; what is kept of flows does not depend on their order.
     pub(super) fn add_finding(
         &mut self,
         key: FindingKey,
@@ -136,18 +136,8 @@ impl Sums {
             files: Vec::new(),
         });
         finding.totals.add(CoverageTotals::of(flow));
-        if finding.examples.len() < Self::EXAMPLES_MAX {
-            finding.examples.push(Example {
-                start_time_ns: flow.start_time_ns,
-                ports: flow.ports,
-                protocol: flow.protocol,
-                file: flow.file,
-                record: flow.record,
-            });
-        }
-        if finding.files.len() < Self::FILES_MAX && !finding.files.contains(&flow.file) {
-            finding.files.push(flow.file);
-        }
+        finding.keep_example(flow);
+        finding.keep_file(flow);
     }
 
     /// Adds the sums of another thread.
@@ -258,7 +248,56 @@ fn grown<T: Clone + Default>(all: &mut Vec<T>, position: usize) -> &mut T {
     &mut all[position]
 }
 
+impl FindingSums {
+    const FILES_MAX: usize = 10;
+    const EXAMPLES_MAX: usize = 5;
+
+    /// The first inputs that show the flows, by number.
+    pub(super) fn files(&self) -> impl Iterator<Item = u32> {
+        self.files.iter().map(|&(_, file)| file)
+    }
+
+    fn keep_example(&mut self, flow: &ObservedFlow) {
+        let example = Example::of(flow);
+        let place = self.examples.partition_point(|other| other.order() < example.order());
+        if place < Self::EXAMPLES_MAX {
+            self.examples.insert(place, example);
+            self.examples.truncate(Self::EXAMPLES_MAX);
+        }
+    }
+
+    /// An input that falls out comes back with a flow before those that pushed it out.
+    fn keep_file(&mut self, flow: &ObservedFlow) {
+        let order = Example::of(flow).order();
+        let known = self.files.iter().position(|&(_, file)| file == flow.file);
+        match known {
+            Some(known) if self.files[known].0 <= order => return,
+            Some(known) => _ = self.files.remove(known),
+            None => {}
+        }
+        let place = self.files.partition_point(|(first, _)| *first < order);
+        if place < Self::FILES_MAX {
+            self.files.insert(place, (order, flow.file));
+            self.files.truncate(Self::FILES_MAX);
+        }
+    }
+}
+
 impl Example {
+    fn of(flow: &ObservedFlow) -> Self {
+        Self {
+            start_time_ns: flow.start_time_ns,
+            ports: flow.ports,
+            protocol: flow.protocol,
+            file: flow.file,
+            record: flow.record,
+        }
+    }
+
+    fn order(&self) -> FlowOrder {
+        (self.start_time_ns, self.file, self.record)
+    }
+
     pub(super) fn named(&self, files: &[std::sync::Arc<str>]) -> FlowExample {
         FlowExample {
             start_time_ns: self.start_time_ns,
@@ -273,5 +312,79 @@ impl Example {
 impl CoverageTotals {
     pub(super) fn of(flow: &ObservedFlow) -> Self {
         Self { flows: 1, tuples: flow.tuples, packets: flow.packets, bytes: flow.bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::firewall_set::FirewallSet;
+    use super::*;
+
+    fn flow(start_time_ns: i64, file: u32, record: u64) -> ObservedFlow {
+        ObservedFlow {
+            start_time_ns,
+            end_time_ns: start_time_ns,
+            source: "10.0.0.4".parse().unwrap(),
+            destination: "10.1.0.4".parse().unwrap(),
+            ports: None,
+            protocol: 6,
+            direction: None,
+            is_denied: false,
+            shows_begin: true,
+            recorded_at: FirewallSet::default(),
+            is_translated: false,
+            is_platform: false,
+            tuples: 1,
+            packets: 0,
+            bytes: 0,
+            file,
+            record,
+            row: None,
+        }
+    }
+
+    proptest! {
+        /// The plain form: all flows sorted, then the first of them, and the first inputs among them.
+        #[test]
+        fn a_finding_keeps_its_first_flows_and_inputs_in_whatever_order_they_come(
+            flows in prop::collection::vec((0..6_i64, 0..15_u32), 1..60),
+        ) {
+            let flows: Vec<ObservedFlow> =
+                (0..).zip(&flows).map(|(record, &(start, file))| flow(start, file, record)).collect();
+            let mut sums = Sums::default();
+            let key = (0, FindingCode::ALL[0], flows[0].source, flows[0].destination);
+            flows.iter().for_each(|flow| sums.add_finding(key, Verdict::Bypass, false, flow));
+            let finding = &sums.findings[&key];
+            let mut sorted: Vec<FlowOrder> =
+                flows.iter().map(|flow| Example::of(flow).order()).collect();
+            sorted.sort_unstable();
+            let kept: Vec<FlowOrder> = finding.examples.iter().map(Example::order).collect();
+            prop_assert_eq!(&kept[..], &sorted[..sorted.len().min(FindingSums::EXAMPLES_MAX)]);
+            let mut files: Vec<u32> = Vec::new();
+            for (_, file, _) in sorted {
+                if !files.contains(&file) {
+                    files.push(file);
+                }
+            }
+            files.truncate(FindingSums::FILES_MAX);
+            prop_assert_eq!(finding.files().collect::<Vec<_>>(), files);
+        }
+
+        #[test]
+        fn every_time_of_a_span_has_its_step(
+            first in any::<i64>(),
+            length in prop_oneof![0..i64::MAX, 0..1_000_000_000_000_i64],
+        ) {
+            let last = first.saturating_add(length);
+            let timeline = Timeline::over((first, last));
+            prop_assert_eq!(timeline.step_of(first), 0);
+            let step = timeline.step_of(last);
+            // Past 30 days a step the steps are as many as they must be.
+            prop_assert!(step <= 60 || timeline.step_ns == 30 * 86_400 * 1_000_000_000);
+            prop_assert!(timeline.start_ns(step) <= last);
+            prop_assert!(last - timeline.start_ns(step) < timeline.step_ns);
+        }
     }
 }
