@@ -8,10 +8,10 @@ use std::net::IpAddr;
 
 use ahash::RandomState;
 
-use super::CounterBasis;
 use super::log_contexts::{LogContexts, OwnedContext};
 use super::run_batch::{BatchRun, RunBatch};
-use super::tuple_runs::{Event, Key, Place, Run, RunEvents, RunHead, RunSum, Told, for_each_run};
+use super::tuple_runs::{Event, Key, Place, Run, RunHead, RunSum, Told, for_each_run};
+use super::{CounterBasis, SenderKeys};
 use crate::memory::{CACHE_LINE_BYTES, prefetch};
 use crate::spill::{
     PARTITION_COUNT, PartitionBuffers, PartitionBytes, Partitions, RecordBytes, ShortRecord,
@@ -34,8 +34,8 @@ pub(super) struct LogFlows {
 #[derive(Clone)]
 pub(super) struct TupleKeys {
     hasher: RandomState,
-    /// Those of one sender wait together, by the keys of its hash.
-    of_sender: Option<RandomState>,
+    /// Given where those of one sender wait together.
+    of_sender: Option<SenderKeys>,
 }
 
 /// Merged flows on their way into the order of their times.
@@ -78,7 +78,7 @@ pub(super) struct TupleBuffers {
 }
 
 impl LogFlows {
-    pub(super) fn new(bytes_max: usize, room: SpillRoom, of_sender: Option<RandomState>) -> Self {
+    pub(super) fn new(bytes_max: usize, room: SpillRoom, of_sender: Option<SenderKeys>) -> Self {
         Self {
             contexts: LogContexts::default(),
             tuples: Partitions::new(bytes_max, room),
@@ -289,10 +289,12 @@ impl TupleBuffers {
             let partition = match (&keys.of_sender, last) {
                 (None, _) => partition_of(hash),
                 (Some(_), Some((sender, partition))) if sender == source => partition,
-                (Some(hasher), _) => partition_of(hasher.hash_one(source)),
+                (Some(keys), _) => partition_of(keys.hash(source)),
             };
             last = Some((source, partition));
-            self.buffers.push_to(partition, |bytes| head.write(hash, &events, bytes));
+            self.buffers.push_to(partition, |bytes| {
+                head.write(hash, run.tuple_count, bytes, |bytes| bytes.extend_from_slice(events));
+            });
             each(run, head.context);
         }
     }
@@ -354,9 +356,8 @@ impl<'a> MergedFlow<'a> {
             time_ns: self.start_time_ns,
             first: self.first,
         };
-        let mut told = Vec::new();
-        Told::of(self.state, self.status, &self.counters).write(0, &mut told);
-        head.write(0, &RunEvents { count: 1, bytes: &told }, bytes);
+        let told = Told::of(self.state, self.status, &self.counters);
+        head.write(0, 1, bytes, |bytes| told.write(0, bytes));
         let mut rest = ShortRecord::new();
         rest.put_time(self.end_time_ns);
         rest.put_number(self.tuple_count);
@@ -670,16 +671,15 @@ mod tests {
                 let time_ns = start_ms * MS;
                 let head = RunHead { key, context: 0, encryption: None, time_ns, first };
                 let mut after_ms = 0;
-                let mut told = Vec::new();
-                for (at, &(later_ms, state, counter)) in events.iter().enumerate() {
-                    after_ms += if at == 0 { 0 } else { i64::from(later_ms) };
-                    times.push(start_ms + after_ms);
-                    let counters = Counters { bytes_sent: counter, ..Counters::default() };
-                    let state = FlowState::OR_NONE[state];
-                    Told::of(state, None, &counters).write(after_ms * MS, &mut told);
-                }
-                let all = RunEvents { count: events.len() as u8, bytes: &told };
-                head.write(0, &all, &mut bytes);
+                head.write(0, events.len() as u8, &mut bytes, |bytes| {
+                    for (at, &(later_ms, state, counter)) in events.iter().enumerate() {
+                        after_ms += if at == 0 { 0 } else { i64::from(later_ms) };
+                        times.push(start_ms + after_ms);
+                        let counters = Counters { bytes_sent: counter, ..Counters::default() };
+                        let state = FlowState::OR_NONE[state];
+                        Told::of(state, None, &counters).write(after_ms * MS, bytes);
+                    }
+                });
             }
             let mut runs = Vec::new();
             for_each_run(&bytes, |_, start, _| runs.push(Run::read(&bytes[start..], &contexts).0));

@@ -23,7 +23,7 @@ pub use label::{Label, Observer};
 pub(crate) use log_flows::MergedFlow;
 pub use output::{
     CounterBasis, CoverageColumns, LabelColumns, LookupSide, NoRows, OutputRow, RecordKind,
-    ReplayColumns, RowBuffer, RowSink, SeenTuples,
+    ReplayColumns, RowBuffer, RowSink, SeenTuples, SenderKeys,
 };
 pub use pipeline::{Classifier, ClassifyOptions, InputsError};
 pub use summary::{InputSummary, NextHopSummary, Summary, Totals};

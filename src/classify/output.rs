@@ -200,7 +200,7 @@ pub trait RowSink: Send {
 
     /// Returns the keys of the hash by which the tuples of one sender wait in one partition, for who
     /// [finishes apart](super::Classifier::finish_apart); without them those of a 5-tuple do.
-    fn sender_keys(&self) -> Option<RandomState> {
+    fn sender_keys(&self) -> Option<SenderKeys> {
         None
     }
 
@@ -222,6 +222,20 @@ pub trait RowBuffer {
 
     /// Is told of tuples as they are gathered, long before the row of their flow comes.
     fn foresee(&mut self, _: &SeenTuples) {}
+}
+
+/// The keys of a hash by which what has one sender meets in one partition.
+#[derive(Clone, Debug)]
+pub struct SenderKeys(RandomState);
+
+impl SenderKeys {
+    pub(crate) fn new(hasher: RandomState) -> Self {
+        Self(hasher)
+    }
+
+    pub(crate) fn hash(&self, sender: IpAddr) -> u64 {
+        self.0.hash_one(sender)
+    }
 }
 
 /// Tuples of one flow that were just read.

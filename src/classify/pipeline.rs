@@ -59,8 +59,9 @@ pub enum InputsError<E> {
 /// of the current rayon pool, the next is read. Whatever the threads do, rows leave in the order of
 /// the input (tuples, packets) or by first time, then key (flows), and sums do not depend on order.
 ///
-/// Memory: two chunks and one batch a thread, or of a capture on several threads the packets of one
-/// chunk by table, and the flows, bounded by [`ClassifyOptions::memory_bytes_max`].
+/// Memory: two chunks and one batch a thread, and for four where there are two or three; of a capture
+/// on several threads the packets of one chunk by table instead of a batch; and the flows, bounded by
+/// [`ClassifyOptions::memory_bytes_max`].
 pub struct Classifier<'f, S: RowSink> {
     fib: &'f Fib,
     options: ClassifyOptions,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::tuple_runs::{MS, RunEvents, Told};
+use super::tuple_runs::{MS, Told};
 use crate::traffic::{ContextId, FlowDirection, Row, RowContexts, TextId, TupleSink};
 
 /// The runs of a chunk, and what they share.
@@ -51,14 +51,11 @@ impl RunBatch {
         &self.shared
     }
 
-    /// Returns the runs with their tuples.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (&BatchRun, RunEvents<'_>)> {
+    /// Returns the runs, each with its tuples as [`Told::write`] writes them.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (&BatchRun, &[u8])> {
         let ends = self.runs.iter().skip(1).map(|run| run.events_start);
         let ends = ends.chain([self.events.len()]);
-        self.runs.iter().zip(ends).map(|(run, end)| {
-            let bytes = &self.events[run.events_start..end];
-            (run, RunEvents { count: run.tuple_count, bytes })
-        })
+        self.runs.iter().zip(ends).map(|(run, end)| (run, &self.events[run.events_start..end]))
     }
 }
 
@@ -199,21 +196,14 @@ mod tests {
 
     /// How many tuples each run has.
     fn lengths(batch: &RunBatch) -> Vec<u8> {
-        batch
-            .runs()
-            .map(|(run, events)| {
-                assert_eq!(run.tuple_count, events.count);
-                events.count
-            })
-            .collect()
+        batch.runs().map(|(run, _)| run.tuple_count).collect()
     }
 
     #[test]
     fn what_is_taken_back_leaves_the_runs_before_as_they_were() {
         let seen = |batch: &RunBatch| -> Vec<(u32, u8, Vec<u8>)> {
-            let run = |(run, events): (&BatchRun, RunEvents<'_>)| {
-                (run.record, events.count, events.bytes.to_vec())
-            };
+            let run =
+                |(run, events): (&BatchRun, &[u8])| (run.record, run.tuple_count, events.to_vec());
             batch.runs().map(run).collect()
         };
         let mut batch = batch_of(&[|_| (), |_| ()]);

@@ -63,13 +63,6 @@ pub(super) struct Run<'b> {
     events: &'b [u8],
 }
 
-/// The tuples of a run, as [`Told::write`] writes them.
-#[derive(Clone, Copy)]
-pub(super) struct RunEvents<'b> {
-    pub(super) count: u8,
-    pub(super) bytes: &'b [u8],
-}
-
 /// What tuples add up to whose times are in order.
 #[derive(Debug, Default)]
 pub(super) struct RunSum {
@@ -139,9 +132,16 @@ const COUNTERS_SHIFT: u32 = 5;
 const RECORD_MAX: u64 = (1 << 48) - 1;
 
 impl RunHead<'_> {
-    /// Appends a run: each event tells how long after the first it was.
+    /// Appends a run of `count` tuples, which `write_events` writes: each tells how long after the
+    /// first it was.
     #[inline]
-    pub(super) fn write(&self, hash: u64, events: &RunEvents<'_>, bytes: &mut Vec<u8>) {
+    pub(super) fn write(
+        &self,
+        hash: u64,
+        count: u8,
+        bytes: &mut Vec<u8>,
+        write_events: impl FnOnce(&mut Vec<u8>),
+    ) {
         let Key { source, destination, ports, protocol, direction, .. } = self.key;
         let direction = direction.map_or(0, |direction| 1 + direction as u8);
         let mut marks = direction << DIRECTION_SHIFT;
@@ -165,7 +165,7 @@ impl RunHead<'_> {
         let start = bytes.len();
         // Words, since what is stored by bytes and copied at once is waited for.
         let words = [
-            u64::from(hash as u32) | u64::from(events.count) << 48 | u64::from(marks) << 56,
+            u64::from(hash as u32) | u64::from(count) << 48 | u64::from(marks) << 56,
             u64::from(self.context) | u64::from(input) << 32,
             self.time_ns.cast_unsigned(),
             record
@@ -185,7 +185,7 @@ impl RunHead<'_> {
             bytes.extend_from_slice(&length.to_le_bytes());
         }
         bytes.extend_from_slice(text);
-        bytes.extend_from_slice(events.bytes);
+        write_events(bytes);
         let length = u16::try_from(bytes.len() - start).expect("255 events are below 64 KiB");
         bytes[start + 4..start + 6].copy_from_slice(&length.to_le_bytes());
     }
@@ -513,12 +513,12 @@ mod tests {
             let time_ns = i64::MIN;
             let first = (u32::MAX, RECORD_MAX - 9);
             let head = RunHead { key, context: 0, encryption, time_ns, first };
-            let mut told = Vec::new();
-            for (after_ms, (state, status, counters)) in &events {
-                Told::of(*state, *status, counters).write(after_ms * MS, &mut told);
-            }
-            let all = RunEvents { count: events.len() as u8, bytes: &told };
-            head.write(0x1234_5678_9ABC_DEF0 + heads.len() as u64, &all, &mut bytes);
+            let hash = 0x1234_5678_9ABC_DEF0 + heads.len() as u64;
+            head.write(hash, events.len() as u8, &mut bytes, |bytes| {
+                for (after_ms, (state, status, counters)) in &events {
+                    Told::of(*state, *status, counters).write(after_ms * MS, bytes);
+                }
+            });
             heads.push(head);
         }
         let mut found = Vec::new();

@@ -124,9 +124,8 @@ struct MemoryShares {
 }
 
 impl MemoryShares {
-    /// What waits shares one bound, and so do the flows of captures as they are gathered. While tuples
-    /// are merged into flows the flows take what the tuples give up, and the lines of logs come when
-    /// the tuples are gone. Kept rows, verdicts on them, and the links between them stay until the
+    /// What waits shares one bound, and so do the flows of captures as they are gathered. The lines of
+    /// logs come beside the tuples; what waits of the flows takes what the tuples give up. Kept rows, verdicts on them, and the links between them stay until the
     /// end, when rows are encoded by groups: so nothing may have it all, and a quarter is left to the
     /// groups.
     fn of(args: &VerifyArgs) -> Self {

@@ -16,7 +16,7 @@ use super::kept_rows::RowId;
 use super::nearest::{Reach, match_nearest};
 use super::places::CompiledPlaces;
 use crate::classify::{
-    MergedFlow, OutputRow, RowBuffer, RowSink, SeenTuples, TupleMerger, WaitingTuples,
+    MergedFlow, OutputRow, RowBuffer, RowSink, SeenTuples, SenderKeys, TupleMerger, WaitingTuples,
 };
 use crate::net::MacAddress;
 use crate::routing::NextHopClass;
@@ -174,8 +174,8 @@ impl RowSink for FlowGatherer {
         self.flows.absorb(&mut buffer.buffers)
     }
 
-    fn sender_keys(&self) -> Option<RandomState> {
-        Some(self.hasher())
+    fn sender_keys(&self) -> Option<SenderKeys> {
+        Some(SenderKeys::new(self.hasher()))
     }
 }
 
