@@ -239,7 +239,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     ///
     /// When the books of an input do not balance: then nothing of the run may be published.
     pub fn finish(mut self) -> io::Result<(Summary, S)> {
-        self.give_out_packet_flows(self.has_partial_flows)?;
+        self.end_reading()?;
         self.give_out_log_flows()?;
         Ok(self.conclude())
     }
@@ -255,10 +255,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     ///
     /// As [`finish`](Self::finish).
     pub fn finish_apart(mut self) -> io::Result<(Summary, S, WaitingTuples<'f>)> {
-        self.give_out_packet_flows(self.has_partial_flows)?;
-        for worker in &mut self.workers {
-            self.log_flows.absorb(&mut worker.tuples)?;
-        }
+        self.end_reading()?;
         let nothing = LogFlows::new(0, SpillRoom::default(), None);
         let mut log_flows = std::mem::replace(&mut self.log_flows, nothing);
         let waiting = WaitingTuples {
@@ -290,6 +287,21 @@ impl<'f, S: RowSink> Classifier<'f, S> {
             has_partial_flows: self.has_partial_flows,
         };
         (summary, self.sink)
+    }
+
+    /// Gives out the flows of captures, takes all tuples, and leaves to what follows the memory that
+    /// reading took.
+    fn end_reading(&mut self) -> io::Result<()> {
+        self.give_out_packet_flows(self.has_partial_flows)?;
+        for worker in &mut self.workers {
+            self.log_flows.absorb(&mut worker.tuples)?;
+            worker.batch = FlowBatch::default();
+            worker.runs = RunBatch::default();
+        }
+        self.workers.truncate(self.options.threads);
+        self.sorted_packets.clear();
+        self.rounds = None;
+        Ok(())
     }
 
     /// The tuples of logs have all of the memory, less what their flows take to be put in order, or
@@ -444,9 +456,6 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     /// Merges the tuples, each thread those of a partition, and gives the flows out: as they come,
     /// or in the order of their times.
     fn give_out_log_flows(&mut self) -> io::Result<()> {
-        for worker in &mut self.workers {
-            self.log_flows.absorb(&mut worker.tuples)?;
-        }
         match S::WANTS_ROWS && S::WANTS_ORDER {
             true => {
                 let by_time = self.by_time()?;
@@ -458,10 +467,10 @@ impl<'f, S: RowSink> Classifier<'f, S> {
 
     fn give_out_as_they_come(&mut self) -> io::Result<()> {
         let mut tuples = self.log_flows.take_tuples();
-        let Self { fib, options, log_flows, inputs, workers, sink, .. } = self;
+        let Self { fib, log_flows, inputs, workers, sink, .. } = self;
         let fib = *fib;
         for_each_partition(
-            &mut workers[..options.threads],
+            workers,
             |partition| tuples.take(partition),
             |worker, bytes| {
                 log_flows.merge_partition(bytes, |flow| {
@@ -492,11 +501,8 @@ impl<'f, S: RowSink> Classifier<'f, S> {
         let Self { fib, options, log_flows, workers, .. } = self;
         let mut by_time = log_flows.by_time(options.memory_bytes_max / 2, self.room.clone());
         let span = by_time.span();
-        let mut workers: Vec<(&mut Worker<S::Buffer>, PartitionBuffers)> = workers
-            .iter_mut()
-            .take(options.threads)
-            .map(|worker| (worker, PartitionBuffers::new()))
-            .collect();
+        let mut workers: Vec<(&mut Worker<S::Buffer>, PartitionBuffers)> =
+            workers.iter_mut().map(|worker| (worker, PartitionBuffers::new())).collect();
         for_each_partition(
             &mut workers,
             |partition| tuples.take(partition),
@@ -518,7 +524,7 @@ impl<'f, S: RowSink> Classifier<'f, S> {
     fn give_out_in_order(&mut self, mut by_time: FlowsByTime) -> io::Result<()> {
         let wanted = Wanted::by::<S>();
         let partitions: Vec<usize> = (0..PARTITION_COUNT).collect();
-        for round in partitions.chunks(self.options.threads) {
+        for round in partitions.chunks(self.workers.len()) {
             let bytes = take_each(round, |partition| by_time.take(partition))?;
             let (fib, contexts, inputs) = (self.fib, &self.log_flows.contexts, &self.inputs);
             self.workers.par_iter_mut().zip(&bytes).for_each(|(worker, bytes)| {
