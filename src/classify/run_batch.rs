@@ -74,7 +74,7 @@ impl TupleSink for RunBatch {
             Some(run) => {
                 run.tuple_count += 1;
                 run.until_ns = run.until_ns.max(tuple.time_ns);
-                told.write(tuple.time_ns - run.time_ns, &mut self.events);
+                told.write(tuple.time_ns.wrapping_sub(run.time_ns), &mut self.events);
             }
             None => {
                 self.runs.push(BatchRun::of(tuple, self.events.len()));

@@ -24,7 +24,7 @@ pub(crate) struct TupleMerger<'f> {
 }
 
 impl WaitingTuples<'_> {
-    /// Returns true where no log was read.
+    /// Returns true where no log had a tuple.
     pub fn is_empty(&self) -> bool {
         let (first_ns, last_ns) = self.span_ns;
         first_ns > last_ns
