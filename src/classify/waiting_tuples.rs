@@ -36,8 +36,8 @@ impl TupleMerger<'_> {
     /// together.
     ///
     /// Cost: O(n) for n tuples, and O(n log n) for the n of one flow.
-    pub(crate) fn merge(&self, bytes: PartitionBytes, mut each: impl FnMut(&MergedFlow<'_>)) {
-        self.log_flows.merge_partition(bytes, |flow| each(flow));
+    pub(crate) fn merge(&self, bytes: PartitionBytes, each: impl FnMut(&MergedFlow<'_>)) {
+        self.log_flows.merge_partition(bytes, each);
     }
 
     /// Returns true for a flow from or to the platform.

@@ -199,7 +199,8 @@ impl<'l> LinesByKey<'l> {
             hasher: RandomState::new(),
             has_kind: [false; KINDS.len()],
         };
-        for (number, line) in (0..NONE).zip(lines) {
+        let count = u32::try_from(lines.len()).expect("a sender has fewer than 2^32 lines");
+        for (number, line) in (0..count).zip(lines) {
             by_key.has_kind[kind_of(&line.key)] = true;
             let hash = hash_of(&by_key.hasher, &line.key);
             let is_same = |&(first, _): &(u32, u32)| lines[first as usize].key == line.key;

@@ -1,6 +1,7 @@
 //! The flows of a partition of tuples, as they are merged.
 
-use super::flows::{ObservedFlow, ObservedFlows, join_in_place};
+use super::flows::{ObservedFlow, ObservedFlows};
+use super::joining::join_in_place;
 use crate::classify::{MergedFlow, TupleMerger};
 
 /// Flows of one thread on their way from tuples to a judge.

@@ -17,6 +17,7 @@ mod firewall_observers;
 mod firewall_set;
 mod firewall_traffic;
 mod flows;
+mod joining;
 mod judge;
 mod kept_rows;
 mod mend;
